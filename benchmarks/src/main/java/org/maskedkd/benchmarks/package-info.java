@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.benchmarks;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.cli;
+
+import org.jspecify.annotations.NullMarked;

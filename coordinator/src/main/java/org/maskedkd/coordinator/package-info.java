@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.coordinator;
+
+import org.jspecify.annotations.NullMarked;

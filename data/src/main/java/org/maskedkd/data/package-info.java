@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.data;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.runtime;
+
+import org.jspecify.annotations.NullMarked;

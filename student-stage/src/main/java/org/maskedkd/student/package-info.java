@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.student;
+
+import org.jspecify.annotations.NullMarked;

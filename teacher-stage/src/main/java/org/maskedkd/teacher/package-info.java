@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.teacher;
+
+import org.jspecify.annotations.NullMarked;

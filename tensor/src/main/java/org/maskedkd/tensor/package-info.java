@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.tensor;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.vit;
+
+import org.jspecify.annotations.NullMarked;
