@@ -1,0 +1,107 @@
+package org.maskedkd.runtime;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.LoggerContext;
+import ch.qos.logback.classic.encoder.PatternLayoutEncoder;
+import ch.qos.logback.classic.filter.ThresholdFilter;
+import ch.qos.logback.classic.spi.Configurator;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.ConsoleAppender;
+import ch.qos.logback.core.FileAppender;
+import ch.qos.logback.core.OutputStreamAppender;
+import ch.qos.logback.core.spi.ContextAwareBase;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.slf4j.bridge.SLF4JBridgeHandler;
+
+/**
+ * How processes log: short lines for people on standard error, and everything, with stack traces,
+ * in a file per process. Logback finds this class through the service loader, so tests and commands
+ * that set nothing up have the same defaults.
+ */
+public final class Logging extends ContextAwareBase implements Configurator {
+  private static final String CONSOLE_PATTERN = "%d{HH:mm:ss} %-5level %property{role}%msg%n%nopex";
+  private static final String FILE_PATTERN =
+      "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level [%thread] %logger{0}: %msg%n%ex";
+
+  @Override
+  public ExecutionStatus configure(LoggerContext context) {
+    start(context, "", Level.INFO);
+    return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
+  }
+
+  /**
+   * Sets standard error up anew.
+   *
+   * @param role begins every line, such as {@code student}
+   * @param level least level shown there: {@code debug}, {@code info}, {@code warn} or {@code
+   *     error}
+   */
+  public static void configure(String role, String level) {
+    Level known = Level.toLevel(level, /* defaultLevel= */ null);
+    if (known == null) {
+      throw new RunException(
+          ExitCode.USAGE, "log level '" + level + "' is not one of debug, info, warn and error");
+    }
+    LoggerContext context = context();
+    context.reset();
+    start(context, role.isEmpty() ? "" : role + ": ", known);
+  }
+
+  /**
+   * Also logs to {@code file}, at debug level, appending; its folder is made.
+   *
+   * @throws RunException (cannot write) when that fails
+   */
+  public static void toFile(Path file) {
+    try {
+      Path folder = file.toAbsolutePath().getParent();
+      if (folder != null) {
+        Files.createDirectories(folder);
+      }
+      // Logback only notes to itself that a file cannot be opened.
+      Files.writeString(file, "", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    } catch (IOException e) {
+      throw new RunException(ExitCode.CANNOT_WRITE, "cannot write the log " + file + ": " + e, e);
+    }
+    FileAppender<ILoggingEvent> appender = new FileAppender<>();
+    appender.setFile(file.toString());
+    attach(context(), appender, FILE_PATTERN);
+  }
+
+  private static LoggerContext context() {
+    return (LoggerContext) LoggerFactory.getILoggerFactory();
+  }
+
+  private static void start(LoggerContext context, String role, Level level) {
+    context.putProperty("role", role);
+    ConsoleAppender<ILoggingEvent> console = new ConsoleAppender<>();
+    console.setTarget("System.err");
+    ThresholdFilter threshold = new ThresholdFilter();
+    threshold.setLevel(level.levelStr);
+    threshold.start();
+    console.addFilter(threshold);
+    attach(context, console, CONSOLE_PATTERN);
+    context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
+    context.getLogger("org.maskedkd").setLevel(Level.DEBUG);
+    // gRPC logs through java.util.logging.
+    SLF4JBridgeHandler.removeHandlersForRootLogger();
+    SLF4JBridgeHandler.install();
+  }
+
+  private static void attach(
+      LoggerContext context, OutputStreamAppender<ILoggingEvent> appender, String pattern) {
+    PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+    encoder.setContext(context);
+    encoder.setPattern(pattern);
+    encoder.start();
+    appender.setContext(context);
+    appender.setEncoder(encoder);
+    appender.start();
+    context.getLogger(Logger.ROOT_LOGGER_NAME).addAppender(appender);
+  }
+}

@@ -1,0 +1,141 @@
+package org.maskedkd.runtime;
+
+import com.google.errorprone.annotations.CanIgnoreReturnValue;
+import io.grpc.BindableService;
+import io.grpc.Server;
+import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
+import io.grpc.netty.NettyServerBuilder;
+import io.grpc.protobuf.services.HealthStatusManager;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The gRPC server of a stage: plaintext, on loopback unless told otherwise, with the standard
+ * health service. Every method may be called from any thread.
+ */
+public final class StageServer implements AutoCloseable {
+  // Shorter than the channels' keep-alive, or their pings would be answered with GOAWAY.
+  private static final int PERMIT_KEEP_ALIVE_SECONDS = 20;
+  private static final int GRACE_SECONDS = 2;
+
+  private final Server server;
+  private final HealthStatusManager health;
+
+  private StageServer(Server server, HealthStatusManager health) {
+    this.server = server;
+    this.health = health;
+  }
+
+  /**
+   * A server to be.
+   *
+   * @param hostPort such as {@code 127.0.0.1:0}; port 0 takes a free one
+   */
+  public static Builder listen(String hostPort) {
+    return new Builder(HostPort.parse(hostPort));
+  }
+
+  /** The port that is listened on. */
+  public int port() {
+    return server.getPort();
+  }
+
+  /** Takes no new calls and reports itself as not serving; calls under way go on. */
+  public void stopAccepting() {
+    health.enterTerminalState();
+    server.shutdown();
+  }
+
+  /** Blocks until the server has stopped, whoever stopped it. */
+  public void awaitTermination() throws InterruptedException {
+    server.awaitTermination();
+  }
+
+  /** Stops: calls under way get {@value #GRACE_SECONDS} s to end, then they are cut. */
+  @Override
+  public void close() {
+    stopAccepting();
+    try {
+      if (!server.awaitTermination(GRACE_SECONDS, TimeUnit.SECONDS)) {
+        server.shutdownNow().awaitTermination(GRACE_SECONDS, TimeUnit.SECONDS);
+      }
+    } catch (InterruptedException e) {
+      server.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Collects what the server serves. */
+  public static final class Builder {
+    private final HostPort address;
+    private final List<BindableService> services = new ArrayList<>();
+    private boolean insecure;
+    private int maxMessageBytes = Transport.MAX_MESSAGE_BYTES;
+
+    private Builder(HostPort address) {
+      this.address = address;
+    }
+
+    @CanIgnoreReturnValue
+    public Builder service(BindableService service) {
+      services.add(service);
+      return this;
+    }
+
+    /** Whether an address that others can reach may be listened on without TLS. */
+    @CanIgnoreReturnValue
+    public Builder insecure(boolean insecure) {
+      this.insecure = insecure;
+      return this;
+    }
+
+    /** Largest message that is accepted; 8 MiB when not set. */
+    @CanIgnoreReturnValue
+    public Builder maxMessageBytes(int maxMessageBytes) {
+      this.maxMessageBytes = maxMessageBytes;
+      return this;
+    }
+
+    /**
+     * Listens.
+     *
+     * @throws RunException (usage) when the port is in use, or the address is not loopback and
+     *     {@link #insecure} was not set
+     */
+    public StageServer start() {
+      InetSocketAddress socket = address.resolve();
+      if (!socket.getAddress().isLoopbackAddress() && !insecure) {
+        throw new RunException(
+            ExitCode.USAGE,
+            "refusing to listen on "
+                + address
+                + ": it is not a loopback address, and anybody who reaches it could read and steer this stage;"
+                + " listen on 127.0.0.1, or add --insecure if the network is trusted");
+      }
+      HealthStatusManager health = new HealthStatusManager();
+      NettyServerBuilder builder =
+          NettyServerBuilder.forAddress(socket)
+              .bossEventLoopGroup(Transport.eventLoop())
+              .workerEventLoopGroup(Transport.eventLoop())
+              .channelType(Transport.serverChannel())
+              .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
+              .maxInboundMessageSize(maxMessageBytes)
+              .permitKeepAliveTime(PERMIT_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+              .permitKeepAliveWithoutCalls(true)
+              .addService(health.getHealthService());
+      for (BindableService service : services) {
+        var definition = service.bindService();
+        builder.addService(definition);
+        health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
+      }
+      try {
+        return new StageServer(builder.build().start(), health);
+      } catch (IOException e) {
+        throw address.cannotListen(e, "--listen");
+      }
+    }
+  }
+}
