@@ -229,10 +229,11 @@ public final class Metrics implements AutoCloseable {
         measure);
   }
 
-  /** {@code maskedkd_checkpoint_bytes} and {@code maskedkd_checkpoint_seconds}. */
+  /** {@code maskedkd_checkpoint_size_bytes} and {@code maskedkd_checkpoint_write_seconds}. */
   public void checkpoint(long bytes, double seconds) {
-    gauge("maskedkd.checkpoint", "Size of the last checkpoint", "bytes", bytes);
-    gauge("maskedkd.checkpoint", "Time the last checkpoint took to write", "seconds", seconds);
+    gauge("maskedkd.checkpoint.size", "Size of the last checkpoint", "bytes", bytes);
+    gauge(
+        "maskedkd.checkpoint.write", "Time the last checkpoint took to write", "seconds", seconds);
   }
 
   @Override

@@ -22,10 +22,12 @@ public final class StageServer implements AutoCloseable {
   private static final int GRACE_SECONDS = 2;
 
   private final Server server;
+  private final int port;
   private final HealthStatusManager health;
 
   private StageServer(Server server, HealthStatusManager health) {
     this.server = server;
+    this.port = server.getPort();
     this.health = health;
   }
 
@@ -38,13 +40,16 @@ public final class StageServer implements AutoCloseable {
     return new Builder(HostPort.parse(hostPort));
   }
 
-  /** The port that is listened on. */
+  /** The port that is, or was, listened on. */
   public int port() {
-    return server.getPort();
+    return port;
   }
 
   /** Takes no new calls and reports itself as not serving; calls under way go on. */
   public void stopAccepting() {
+    if (server.isShutdown()) {
+      return;
+    }
     health.enterTerminalState();
     server.shutdown();
   }

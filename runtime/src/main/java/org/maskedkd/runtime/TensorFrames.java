@@ -5,6 +5,7 @@ import com.google.protobuf.UnsafeByteOperations;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -159,6 +160,31 @@ public final class TensorFrames {
                   + frame.getDtypeValue()
                   + "; known are uint8 (1), int32 (2), int64 (3) and float32 (4)");
     };
+  }
+
+  /**
+   * One of {@code tensors}, checked.
+   *
+   * @param shape what it must be; -1 stands for any size
+   * @throws IllegalArgumentException when it is missing or different; the message holds both
+   */
+  public static NamedTensor require(
+      Map<String, NamedTensor> tensors, String name, DType dtype, long... shape) {
+    NamedTensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          "tensor '" + name + "' is missing; what came is " + tensors.keySet());
+    }
+    long[] found = tensor.shape();
+    boolean fits = tensor.dtype() == dtype && found.length == shape.length;
+    for (int i = 0; fits && i < shape.length; i++) {
+      fits = shape[i] == -1 || shape[i] == found[i];
+    }
+    if (!fits) {
+      throw new IllegalArgumentException(
+          tensor + " is not the expected " + dtype + Arrays.toString(shape) + " (-1: any size)");
+    }
+    return tensor;
   }
 
   private static String describe(Tensor frame) {
