@@ -1,0 +1,227 @@
+package org.maskedkd.vit;
+
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Names of known models, and the one-line form in which any other is written. */
+public final class ModelZoo {
+
+  private static final String FREE = "vit";
+
+  private static final List<String> KEYS =
+      List.of(
+          "image",
+          "patch",
+          "channels",
+          "width",
+          "depth",
+          "heads",
+          "mlp",
+          "classes",
+          "distilled",
+          "layer-scale",
+          "pos-covers-prefix",
+          "eps",
+          "mean",
+          "std");
+
+  private static final Map<String, String> MODELS = models();
+
+  private ModelZoo() {}
+
+  private static Map<String, String> models() {
+    Map<String, String> sizes = new LinkedHashMap<>();
+    sizes.put("tiny", "width=192,depth=12,heads=3");
+    sizes.put("small", "width=384,depth=12,heads=6");
+    sizes.put("base", "width=768,depth=12,heads=12");
+    sizes.put("large", "width=1024,depth=24,heads=16");
+    String common = "image=224,patch=16,classes=1000,";
+    Map<String, String> models = new LinkedHashMap<>();
+    for (String size : List.of("tiny", "small", "base")) {
+      models.put("deit_" + size + "_patch16_224", common + sizes.get(size));
+      models.put(
+          "deit_" + size + "_distilled_patch16_224", common + sizes.get(size) + ",distilled=true");
+    }
+    for (String size : List.of("small", "base", "large")) {
+      models.put(
+          "deit3_" + size + "_patch16_224",
+          common + sizes.get(size) + ",layer-scale=true,pos-covers-prefix=false");
+    }
+    return Collections.unmodifiableMap(models);
+  }
+
+  /** The names that {@link #parse} knows, in alphabetical order. */
+  public static Set<String> names() {
+    return new TreeSet<>(MODELS.keySet());
+  }
+
+  /**
+   * Reads {@code NAME}, {@code NAME:key=value,...} (a known model with changes) or {@code
+   * vit:key=value,...}.
+   *
+   * <p>Keys: {@code image} (a side, or HEIGHTxWIDTH), {@code patch}, {@code width}, {@code depth},
+   * {@code heads}, {@code classes}, and those with a default: {@code mlp} (4 x width), {@code
+   * channels} (3), {@code distilled} (false), {@code layer-scale} (false), {@code
+   * pos-covers-prefix} (true), {@code eps} (1e-6), {@code mean} and {@code std} (ImageNet's; one
+   * number per channel with {@code /} between).
+   *
+   * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown,
+   *     and both values when numbers do not fit
+   */
+  public static VitConfig parse(String text) {
+    String trimmed = text.strip();
+    int colon = trimmed.indexOf(':');
+    String name = colon < 0 ? trimmed : trimmed.substring(0, colon);
+    Map<String, String> keys = new LinkedHashMap<>();
+    if (!name.equals(FREE)) {
+      String known = MODELS.get(name);
+      if (known == null) {
+        Set<String> all = names();
+        all.add(FREE + ":image=...");
+        throw new IllegalArgumentException(
+            "unknown model '%s'; did you mean '%s'? Known: %s"
+                .formatted(name, Nearest.of(name, all), String.join(", ", all)));
+      }
+      keys.putAll(pairs(known, name));
+    }
+    if (colon >= 0) {
+      keys.putAll(pairs(trimmed.substring(colon + 1), trimmed));
+    }
+    try {
+      return build(keys);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("model '%s': %s".formatted(trimmed, e.getMessage()), e);
+    }
+  }
+
+  /** The model that a weights file of ours says it holds, in its metadata. */
+  public static Optional<VitConfig> describedIn(SafetensorsFile file) {
+    return Optional.ofNullable(file.metadata().get("model")).map(ModelZoo::parse);
+  }
+
+  static String write(VitConfig c) {
+    return FREE
+        + ":image=%dx%d,patch=%d,channels=%d,width=%d,depth=%d,heads=%d,mlp=%d,classes=%d"
+            .formatted(
+                c.imageHeight(),
+                c.imageWidth(),
+                c.patch(),
+                c.channels(),
+                c.width(),
+                c.depth(),
+                c.heads(),
+                c.mlpWidth(),
+                c.classes())
+        + ",distilled=%b,layer-scale=%b,pos-covers-prefix=%b,eps=%s,mean=%s,std=%s"
+            .formatted(
+                c.distilled(),
+                c.layerScale(),
+                c.posCoversPrefix(),
+                c.eps(),
+                slashed(c.mean()),
+                slashed(c.std()));
+  }
+
+  private static Map<String, String> pairs(String text, String model) {
+    Map<String, String> pairs = new LinkedHashMap<>();
+    for (String part : text.split(",", -1)) {
+      int equals = part.indexOf('=');
+      if (equals < 0) {
+        throw new IllegalArgumentException(
+            "model '%s': '%s' is not of the form key=value".formatted(model, part));
+      }
+      String key = part.substring(0, equals).strip();
+      if (!KEYS.contains(key)) {
+        throw new IllegalArgumentException(
+            "model '%s': unknown key '%s'; did you mean '%s'? Known: %s"
+                .formatted(model, key, Nearest.of(key, KEYS), String.join(", ", KEYS)));
+      }
+      if (pairs.put(key, part.substring(equals + 1).strip()) != null) {
+        throw new IllegalArgumentException(
+            "model '%s': key '%s' is given twice".formatted(model, key));
+      }
+    }
+    return pairs;
+  }
+
+  private static VitConfig build(Map<String, String> keys) {
+    String[] sides = required(keys, "image").split("x", -1);
+    if (sides.length > 2) {
+      throw new IllegalArgumentException(
+          "image=%s is neither a side nor HEIGHTxWIDTH".formatted(keys.get("image")));
+    }
+    int width = integer("width", required(keys, "width"));
+    return new VitConfig(
+        integer("image", sides[0]),
+        integer("image", sides[sides.length - 1]),
+        integer("patch", required(keys, "patch")),
+        integer("channels", keys.getOrDefault("channels", "3")),
+        width,
+        integer("depth", required(keys, "depth")),
+        integer("heads", required(keys, "heads")),
+        keys.containsKey("mlp")
+            ? integer("mlp", required(keys, "mlp"))
+            : Math.multiplyExact(4, width),
+        integer("classes", required(keys, "classes")),
+        bool("distilled", keys.getOrDefault("distilled", "false")),
+        bool("layer-scale", keys.getOrDefault("layer-scale", "false")),
+        bool("pos-covers-prefix", keys.getOrDefault("pos-covers-prefix", "true")),
+        number("eps", keys.getOrDefault("eps", "1e-6")),
+        numbers("mean", keys, VitConfig.IMAGENET_MEAN),
+        numbers("std", keys, VitConfig.IMAGENET_STD));
+  }
+
+  private static String required(Map<String, String> keys, String key) {
+    String value = keys.get(key);
+    if (value == null) {
+      throw new IllegalArgumentException("key '%s' is missing".formatted(key));
+    }
+    return value;
+  }
+
+  private static int integer(String key, String value) {
+    return parsed(key, value, "an integer", Integer::parseInt);
+  }
+
+  private static double number(String key, String value) {
+    return parsed(key, value, "a number", Double::parseDouble);
+  }
+
+  private static <T> T parsed(String key, String value, String kind, Function<String, T> parser) {
+    try {
+      return parser.apply(value);
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException("%s=%s is not %s".formatted(key, value, kind), e);
+    }
+  }
+
+  private static boolean bool(String key, String value) {
+    return switch (value) {
+      case "true" -> true;
+      case "false" -> false;
+      default ->
+          throw new IllegalArgumentException(
+              "%s=%s is neither true nor false".formatted(key, value));
+    };
+  }
+
+  private static List<Double> numbers(
+      String key, Map<String, String> keys, List<Double> otherwise) {
+    String value = keys.get(key);
+    return value == null
+        ? otherwise
+        : Arrays.stream(value.split("/", -1)).map(v -> number(key, v)).toList();
+  }
+
+  private static String slashed(List<Double> values) {
+    return values.stream().map(String::valueOf).collect(Collectors.joining("/"));
+  }
+}

@@ -1,0 +1,86 @@
+package org.maskedkd.vit;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+
+/**
+ * Which patches of an image are kept. Indices count patches in row-major order of the grid; 0 is
+ * the first patch.
+ */
+public final class PatchSelection {
+
+  private static final long STREAM = 2;
+
+  private PatchSelection() {}
+
+  /**
+   * The number of patches that {@code ratio} of {@code patches} keeps: rounded half up, at least 1.
+   *
+   * @throws IllegalArgumentException if the ratio is outside (0, 1]
+   */
+  public static int keepCount(double ratio, int patches) {
+    if (!(ratio > 0 && ratio <= 1)) {
+      throw new IllegalArgumentException(
+          "keep ratio %s is outside (0, 1]; 0.5 keeps every second patch".formatted(ratio));
+    }
+    return (int) Math.max(1, Math.round(ratio * patches));
+  }
+
+  /** The {@code k} highest scores' indices, ascending. */
+  public static int[] topK(float[] scores, int k) {
+    int[] ids = topKByScore(scores, k);
+    Arrays.sort(ids);
+    return ids;
+  }
+
+  /**
+   * The {@code k} highest scores' indices, highest score first, the lower index first among equal
+   * scores.
+   *
+   * @throws IllegalArgumentException if a score is not a number or {@code k} is outside 1..scores
+   */
+  public static int[] topKByScore(float[] scores, int k) {
+    checkCount(k, scores.length);
+    for (int i = 0; i < scores.length; i++) {
+      if (Float.isNaN(scores[i])) {
+        throw new IllegalArgumentException(
+            "score of patch %d of %d is NaN; the student has diverged".formatted(i, scores.length));
+      }
+    }
+    // The sort is stable, so ties stay in order of index; == instead of Float.compare lets 0.0 and
+    // -0.0 tie.
+    return IntStream.range(0, scores.length)
+        .boxed()
+        .sorted((a, b) -> scores[a] == scores[b] ? 0 : Float.compare(scores[b], scores[a]))
+        .limit(k)
+        .mapToInt(Integer::intValue)
+        .toArray();
+  }
+
+  /**
+   * {@code k} of {@code n} patches, each set equally likely, ascending: a pure function of seed,
+   * step and the sample's position in the whole batch.
+   */
+  public static int[] random(long seed, long step, int position, int n, int k) {
+    checkCount(k, n);
+    SplittableRandom random = Draws.of(STREAM, seed, step, position);
+    int[] ids = IntStream.range(0, n).toArray();
+    for (int i = 0; i < k; i++) {
+      int j = random.nextInt(i, n);
+      int picked = ids[j];
+      ids[j] = ids[i];
+      ids[i] = picked;
+    }
+    int[] kept = Arrays.copyOf(ids, k);
+    Arrays.sort(kept);
+    return kept;
+  }
+
+  private static void checkCount(int k, int n) {
+    if (k < 1 || k > n) {
+      throw new IllegalArgumentException(
+          "%d patches to keep are not between 1 and the grid's %d".formatted(k, n));
+    }
+  }
+}

@@ -1,0 +1,175 @@
+package org.maskedkd.vit;
+
+import java.util.List;
+
+/**
+ * The architecture of a vision transformer of the ViT, DeiT or DeiT-III kind. {@link #canonical()}
+ * writes it as one line that {@link ModelZoo#parse} reads back to an equal config.
+ *
+ * @param imageHeight input height in pixels, a multiple of {@code patch}
+ * @param imageWidth input width in pixels, a multiple of {@code patch}
+ * @param patch side of a square patch in pixels
+ * @param channels input channels
+ * @param width features of a token, a multiple of {@code heads}
+ * @param depth number of blocks
+ * @param heads attention heads of each block
+ * @param mlpWidth hidden features of each block's MLP
+ * @param classes outputs of the head
+ * @param distilled whether a distillation token and its own head stand beside the class token
+ * @param layerScale whether both branches of a block end in a learned scale per feature (DeiT-III)
+ * @param posCoversPrefix whether the position embedding has rows for the prefix tokens (DeiT) or
+ *     for patches only (DeiT-III)
+ * @param eps epsilon of every layer norm
+ * @param mean what the input is centred with, per channel, for pixels scaled to 0..1
+ * @param std what the input is divided by, per channel
+ */
+public record VitConfig(
+    int imageHeight,
+    int imageWidth,
+    int patch,
+    int channels,
+    int width,
+    int depth,
+    int heads,
+    int mlpWidth,
+    int classes,
+    boolean distilled,
+    boolean layerScale,
+    boolean posCoversPrefix,
+    double eps,
+    List<Double> mean,
+    List<Double> std) {
+
+  /** ImageNet's statistics, the default of every model. */
+  public static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
+
+  public static final List<Double> IMAGENET_STD = List.of(0.229, 0.224, 0.225);
+
+  /** Checks that the numbers fit each other. */
+  public VitConfig {
+    mean = List.copyOf(mean);
+    std = List.copyOf(std);
+    positive("image height", imageHeight);
+    positive("image width", imageWidth);
+    positive("patch", patch);
+    positive("channels", channels);
+    positive("width", width);
+    positive("depth", depth);
+    positive("heads", heads);
+    positive("mlp", mlpWidth);
+    positive("classes", classes);
+    check(
+        imageHeight % patch == 0 && imageWidth % patch == 0,
+        "image %dx%d is not a multiple of patch %d",
+        imageHeight,
+        imageWidth,
+        patch);
+    check(width % heads == 0, "width %d is not a multiple of heads %d", width, heads);
+    check(eps > 0 && eps < 1, "eps %s is not between 0 and 1", eps);
+    check(
+        mean.size() == channels && std.size() == channels,
+        "%d values of mean and %d of std do not match %d channels",
+        mean.size(),
+        std.size(),
+        channels);
+    for (int i = 0; i < channels; i++) {
+      check(Double.isFinite(mean.get(i)), "mean %s is not finite", mean.get(i));
+      check(std.get(i) > 0 && Double.isFinite(std.get(i)), "std %s is not positive", std.get(i));
+    }
+  }
+
+  /** Rows of the patch grid. */
+  public int gridRows() {
+    return imageHeight / patch;
+  }
+
+  /** Columns of the patch grid. */
+  public int gridColumns() {
+    return imageWidth / patch;
+  }
+
+  /** Patches of an image. */
+  public int patches() {
+    return gridRows() * gridColumns();
+  }
+
+  /** Tokens before the patches: the class token, then the distillation token if there is one. */
+  public int prefixTokens() {
+    return distilled ? 2 : 1;
+  }
+
+  /** Prefix tokens and patches together. */
+  public int tokens() {
+    return prefixTokens() + patches();
+  }
+
+  /** Numbers in a flattened patch. */
+  public int patchValues() {
+    return channels * patch * patch;
+  }
+
+  /** The same model for another number of classes. */
+  public VitConfig withClasses(int newClasses) {
+    return new VitConfig(
+        imageHeight,
+        imageWidth,
+        patch,
+        channels,
+        width,
+        depth,
+        heads,
+        mlpWidth,
+        newClasses,
+        distilled,
+        layerScale,
+        posCoversPrefix,
+        eps,
+        mean,
+        std);
+  }
+
+  /** The same model for other input statistics. */
+  public VitConfig withStatistics(List<Double> newMean, List<Double> newStd) {
+    return new VitConfig(
+        imageHeight,
+        imageWidth,
+        patch,
+        channels,
+        width,
+        depth,
+        heads,
+        mlpWidth,
+        classes,
+        distilled,
+        layerScale,
+        posCoversPrefix,
+        eps,
+        newMean,
+        newStd);
+  }
+
+  /** {@link #mean} for the operators. */
+  public double[] meanValues() {
+    return mean.stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  /** {@link #std} for the operators. */
+  public double[] stdValues() {
+    return std.stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  /** The whole architecture in one line, without any default left out. */
+  public String canonical() {
+    return ModelZoo.write(this);
+  }
+
+  private static void positive(String what, int value) {
+    check(value > 0, "%s %d is not positive", what, value);
+  }
+
+  private static void check(boolean holds, String message, Object... values) {
+    if (!holds) {
+      throw new IllegalArgumentException(message.formatted(values));
+    }
+  }
+}

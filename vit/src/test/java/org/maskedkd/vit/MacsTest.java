@@ -1,0 +1,54 @@
+package org.maskedkd.vit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+final class MacsTest {
+
+  // G-MACs of the paper's appendix I, printed with two decimals: half a unit of the last is up to
+  // 1.6 % of 0.31.
+  @ParameterizedTest
+  @CsvSource({
+    "deit_tiny_patch16_224, 1.25, .92, .60, .31",
+    "deit_small_patch16_224, 4.60, 3.40, 2.25, 1.14",
+    "deit_base_patch16_224, 17.56, 13.09, 8.71, 4.41",
+    "deit3_large_patch16_224, 61.6, 45.9, 30.5, 15.4",
+  })
+  void maskedAsInThePaper_publishedModels_matchItsTable(
+      String name, double full, double threeQuarters, double half, double quarter) {
+    VitConfig config = ModelZoo.parse(name);
+    assertThat(Macs.full(config) / 1e9).isCloseTo(full, printed(full));
+    assertThat(Macs.maskedAsInThePaper(config, 147) / 1e9)
+        .isCloseTo(threeQuarters, printed(threeQuarters));
+    assertThat(Macs.maskedAsInThePaper(config, 98) / 1e9).isCloseTo(half, printed(half));
+    assertThat(Macs.maskedAsInThePaper(config, 49) / 1e9).isCloseTo(quarter, printed(quarter));
+  }
+
+  // One per cent, or half a unit of the last printed decimal where that is more (0.31).
+  private static Offset<Double> printed(double value) {
+    return within(Math.max(0.01 * value, 0.005));
+  }
+
+  @Test
+  void masked_halfKept_savesTheEmbeddingOfTheOthers() {
+    VitConfig config = ModelZoo.parse("deit_tiny_patch16_224");
+    assertThat(Macs.maskedAsInThePaper(config, 98) - Macs.masked(config, 98))
+        .isEqualTo(98L * 768 * 192);
+    assertThat(Macs.masked(config, 196)).isEqualTo(Macs.full(config));
+  }
+
+  @Test
+  void masked_moreThanTheGrid_isRefused() {
+    VitConfig config = ModelZoo.parse("deit_tiny_patch16_224");
+    assertThatThrownBy(() -> Macs.masked(config, 197))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("197")
+        .hasMessageContaining("196");
+  }
+}
