@@ -1,0 +1,198 @@
+package org.maskedkd.coordinator;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+/** Every rule a configuration must keep; all that are broken are told at once. */
+final class ConfigChecks {
+
+  private final List<String> broken = new ArrayList<>();
+
+  private ConfigChecks() {}
+
+  /**
+   * @throws RunException with {@link ExitCode#USAGE} that names each broken rule with the value found
+   */
+  static void check(RunConfig c) {
+    ConfigChecks checks = new ConfigChecks();
+    checks.names(c);
+    checks.models(c);
+    checks.learning(c);
+    checks.images(c);
+    checks.schedule(c);
+    checks.rest(c);
+    if (!checks.broken.isEmpty()) {
+      throw new RunException(
+          ExitCode.USAGE, "the configuration cannot be used: " + String.join("; ", checks.broken));
+    }
+  }
+
+  private void names(RunConfig c) {
+    require(
+        c.name().matches("[A-Za-z0-9][A-Za-z0-9._-]*"),
+        "name is \"%s\", expected letters, digits, dots, dashes and underscores",
+        c.name());
+    require(!c.student().model().isEmpty(), "student.model is missing; name the student's model");
+    require(!c.data().train().isEmpty(), "data.train is missing; name the training images");
+  }
+
+  private void models(RunConfig c) {
+    statistics("student", c.student().mean(), c.student().std());
+    statistics("teacher", c.teacher().mean(), c.teacher().std());
+    atLeast("student.threads", c.student().threads(), 0);
+    atLeast("teacher.threads", c.teacher().threads(), 0);
+    atLeast("teacher.replicas", c.teacher().replicas(), 1);
+    atLeast("teacher.retry-seconds", c.teacher().retrySeconds(), 1);
+    require(
+        c.student().dropPath() >= 0 && c.student().dropPath() < 1,
+        "student.drop-path is %s, expected [0, 1)",
+        c.student().dropPath());
+    double keep = c.masking().keep();
+    require(
+        keep > 0 && keep <= 1,
+        "masking.keep is %s, expected a share of the patches in (0, 1]",
+        keep);
+  }
+
+  private void statistics(String who, List<Double> mean, List<Double> std) {
+    require(
+        !mean.isEmpty() && mean.size() == std.size(),
+        "%s.mean has %s values and %s.std has %s, expected one of each per channel",
+        who,
+        mean.size(),
+        who,
+        std.size());
+    require(
+        std.stream().allMatch(s -> s > 0 && Double.isFinite(s)),
+        "%s.std is %s, expected positive values",
+        who,
+        std);
+  }
+
+  private void learning(RunConfig c) {
+    share("distillation.alpha", c.distillation().alpha());
+    positive("distillation.temperature", c.distillation().temperature());
+    RunConfig.Optimizer o = c.optimizer();
+    positive("optimizer.learning-rate", o.learningRate());
+    notNegative("optimizer.min-learning-rate", o.minLearningRate());
+    notNegative("optimizer.warmup-learning-rate", o.warmupLearningRate());
+    notNegative("optimizer.warmup-epochs", o.warmupEpochs());
+    require(
+        o.warmupEpochs() <= c.schedule().epochs(),
+        "optimizer.warmup-epochs is %s, expected at most schedule.epochs, which is %s",
+        o.warmupEpochs(),
+        c.schedule().epochs());
+    belowOne("optimizer.beta1", o.beta1());
+    belowOne("optimizer.beta2", o.beta2());
+    positive("optimizer.epsilon", o.epsilon());
+    notNegative("optimizer.weight-decay", o.weightDecay());
+    notNegative("optimizer.clip-norm", o.clipNorm());
+    belowOne("ema.decay", c.ema().decay());
+  }
+
+  private void images(RunConfig c) {
+    RunConfig.Augmentation a = c.augmentation();
+    atLeast("augmentation.padding", a.padding(), 0);
+    require(
+        a.scaleMin() > 0 && a.scaleMin() <= a.scaleMax() && a.scaleMax() <= 1,
+        "augmentation.scale-min and scale-max are %s and %s, expected 0 < min <= max <= 1",
+        a.scaleMin(),
+        a.scaleMax());
+    require(
+        a.ratioMin() > 0 && a.ratioMin() <= a.ratioMax() && Double.isFinite(a.ratioMax()),
+        "augmentation.ratio-min and ratio-max are %s and %s, expected 0 < min <= max",
+        a.ratioMin(),
+        a.ratioMax());
+    share("augmentation.flip", a.flip());
+    notNegative("augmentation.mixup", a.mixup());
+    notNegative("augmentation.cutmix", a.cutmix());
+    share("augmentation.mix-probability", a.mixProbability());
+    share("augmentation.cutmix-share", a.cutmixShare());
+    share("augmentation.erasing", a.erasing());
+    belowOne("augmentation.label-smoothing", a.labelSmoothing());
+    require(
+        a.evalCrop() > 0 && a.evalCrop() <= 1,
+        "augmentation.eval-crop is %s, expected (0, 1]",
+        a.evalCrop());
+    atLeast("data.workers", c.data().workers(), 1);
+    atLeast("data.train-limit", c.data().trainLimit(), 0);
+  }
+
+  private void schedule(RunConfig c) {
+    RunConfig.Schedule s = c.schedule();
+    atLeast("schedule.epochs", s.epochs(), 1);
+    atLeast("schedule.batch", s.batch(), 1);
+    MicroBatches m = s.microBatches();
+    atLeast("schedule.micro-batches", m.count(), 1);
+    if (s.batch() < 1 || m.count() < 1) {
+      return;
+    }
+    if (s.batch() < m.count()) {
+      require(
+          false,
+          "schedule.batch is %s, too small for %s micro-batches (schedule.micro-batches)",
+          s.batch(),
+          m.count());
+      return;
+    }
+    if (!m.sizes().isEmpty()) {
+      int sum = m.sizes().stream().mapToInt(Integer::intValue).sum();
+      require(
+          sum == s.batch() && m.sizes().stream().allMatch(size -> size >= 1),
+          "schedule.micro-batches is %s, which adds up to %s; expected positive sizes that add up"
+              + " to schedule.batch, which is %s",
+          m.sizes(),
+          sum,
+          s.batch());
+    }
+    int largest = Planner.largest(Planner.sizes(s));
+    require(
+        s.window() >= largest,
+        "schedule.window is %s samples, smaller than the largest micro-batch, which has %s",
+        s.window(),
+        largest);
+    require(
+        s.order() != RunConfig.Order.FILL_DRAIN || s.window() >= s.batch(),
+        "schedule.window is %s, but fill-drain holds the whole batch of %s; raise the window or"
+            + " use order: eager",
+        s.window(),
+        s.batch());
+  }
+
+  private void rest(RunConfig c) {
+    atLeast("evaluation.every-epochs", c.evaluation().everyEpochs(), 0);
+    atLeast("evaluation.batch", c.evaluation().batch(), 1);
+    atLeast("evaluation.images", c.evaluation().images(), 0);
+    atLeast("evaluation.teacher-check-images", c.evaluation().teacherCheckImages(), 0);
+    atLeast("checkpoint.every-steps", c.checkpoint().everySteps(), 0);
+    atLeast("checkpoint.keep", c.checkpoint().keep(), 1);
+  }
+
+  private void atLeast(String key, int value, int least) {
+    require(value >= least, "%s is %s, expected at least %s", key, value, least);
+  }
+
+  private void share(String key, double value) {
+    require(value >= 0 && value <= 1, "%s is %s, expected [0, 1]", key, value);
+  }
+
+  private void belowOne(String key, double value) {
+    require(value >= 0 && value < 1, "%s is %s, expected [0, 1)", key, value);
+  }
+
+  private void positive(String key, double value) {
+    require(value > 0 && Double.isFinite(value), "%s is %s, expected more than 0", key, value);
+  }
+
+  private void notNegative(String key, double value) {
+    require(value >= 0 && Double.isFinite(value), "%s is %s, expected at least 0", key, value);
+  }
+
+  private void require(boolean kept, String message, Object... values) {
+    if (!kept) {
+      broken.add(String.format(java.util.Locale.ROOT, message, values));
+    }
+  }
+}

@@ -1,0 +1,166 @@
+package org.maskedkd.coordinator;
+
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.LossParts;
+
+/**
+ * The loss of one micro-batch and its gradient with respect to the student's logits, in closed form and double precision.
+ *
+ * <p>Per sample, with z the student's logits, t the masked teacher's, w the target, a = alpha, T the temperature:
+ *
+ * <pre>
+ *   soft   (1-a) CE(z, w) + a T^2 KL(softmax(t/T) || softmax(z/T))
+ *          gradient (1-a) (softmax(z) sum(w) - w) + a T (softmax(z/T) - softmax(t/T))
+ *   hard   (1-a) CE(z, w) + a CE(z, argmax t)
+ *          gradient (1-a) (softmax(z) sum(w) - w) + a (softmax(z) - onehot(argmax t))
+ *   none   CE(z, w)
+ * </pre>
+ *
+ * The gradient is divided by the whole batch, so that those of the micro-batches add up to the gradient of the mean. Not
+ * thread-safe: it keeps scratch rows, so that nothing is allocated per sample.
+ */
+final class LossFunction {
+
+  private final RunConfig.Kind kind;
+  private final double alpha;
+  private final double temperature;
+  private double[] student = new double[0];
+  private double[] softened = new double[0];
+  private double[] teacher = new double[0];
+
+  LossFunction(RunConfig.Kind kind, double alpha, double temperature) {
+    this.kind = kind;
+    this.alpha = kind == RunConfig.Kind.NONE ? 0 : alpha;
+    this.temperature = temperature;
+  }
+
+  /**
+   * Loss and gradient of one micro-batch.
+   *
+   * @param z {@code [samples, classes]}, the student's logits
+   * @param t {@code [samples, classes]}, the teacher's, or null when the kind is none
+   * @param w {@code [samples, classes]}, the target, which need not sum to one
+   * @param wholeBatch samples of all micro-batches of the step together
+   * @param gradient {@code [samples, classes]}, written
+   * @return sums over the samples; not finite where an input is not
+   */
+  LossParts apply(
+      float[] z, float @Nullable [] t, float[] w, int classes, int wholeBatch, float[] gradient) {
+    if (kind != RunConfig.Kind.NONE && t == null) {
+      throw new IllegalArgumentException("a loss of kind " + kind + " needs the teacher's logits");
+    }
+    if (student.length != classes) {
+      student = new double[classes];
+      softened = new double[classes];
+      teacher = new double[classes];
+    }
+    double base = 0;
+    double distillation = 0;
+    int studentCorrect = 0;
+    int teacherCorrect = 0;
+    for (int from = 0; from < z.length; from += classes) {
+      int label = strongest(w, from, classes);
+      studentCorrect += strongest(z, from, classes) == label ? 1 : 0;
+      double normalizer = softmax(z, from, 1, student);
+      base += crossEntropy(z, w, from, classes, normalizer);
+      if (t == null || kind == RunConfig.Kind.NONE) {
+        supervised(w, from, 1.0 / wholeBatch, gradient);
+        continue;
+      }
+      int choice = strongest(t, from, classes);
+      teacherCorrect += choice == label ? 1 : 0;
+      supervised(w, from, (1 - alpha) / wholeBatch, gradient);
+      distillation +=
+          kind == RunConfig.Kind.SOFT
+              ? soft(z, t, from, normalizer, wholeBatch, gradient)
+              : hard(z, choice, from, normalizer, wholeBatch, gradient);
+    }
+    double scale = kind == RunConfig.Kind.SOFT ? temperature * temperature : 1;
+    return LossParts.newBuilder()
+        .setTotal((1 - alpha) * base + alpha * scale * distillation)
+        .setBase(base)
+        .setDistillation(distillation)
+        .setStudentCorrect(studentCorrect)
+        .setTeacherCorrect(teacherCorrect)
+        .build();
+  }
+
+  private void supervised(float[] w, int from, double factor, float[] gradient) {
+    double mass = 0;
+    for (int c = 0; c < student.length; c++) {
+      mass += w[from + c];
+    }
+    for (int c = 0; c < student.length; c++) {
+      gradient[from + c] = (float) (factor * (student[c] * mass - w[from + c]));
+    }
+  }
+
+  /** Adds the divergence's gradient and returns the divergence. */
+  private double soft(
+      float[] z, float[] t, int from, double normalizer, int wholeBatch, float[] gradient) {
+    double teacherNormalizer = softmax(t, from, temperature, teacher);
+    double[] q = student;
+    double studentNormalizer = normalizer;
+    if (temperature != 1) {
+      studentNormalizer = softmax(z, from, temperature, softened);
+      q = softened;
+    }
+    double factor = alpha * temperature / wholeBatch;
+    double scale = 1 / temperature;
+    double shift = studentNormalizer - teacherNormalizer;
+    double divergence = 0;
+    for (int c = 0; c < q.length; c++) {
+      divergence += teacher[c] * (((double) t[from + c] - z[from + c]) * scale + shift);
+      gradient[from + c] += (float) (factor * (q[c] - teacher[c]));
+    }
+    return divergence;
+  }
+
+  private double hard(
+      float[] z, int choice, int from, double normalizer, int wholeBatch, float[] gradient) {
+    double factor = alpha / wholeBatch;
+    for (int c = 0; c < student.length; c++) {
+      gradient[from + c] += (float) (factor * (student[c] - (c == choice ? 1 : 0)));
+    }
+    return normalizer - z[from + choice];
+  }
+
+  private static double crossEntropy(
+      float[] z, float[] w, int from, int classes, double normalizer) {
+    double sum = 0;
+    for (int c = 0; c < classes; c++) {
+      sum += w[from + c] * (normalizer - z[from + c]);
+    }
+    return sum;
+  }
+
+  /** Writes softmax(x / T) and returns log sum exp(x / T). */
+  private static double softmax(float[] x, int from, double temperature, double[] into) {
+    double scale = 1 / temperature;
+    double max = Double.NEGATIVE_INFINITY;
+    for (int c = 0; c < into.length; c++) {
+      max = Math.max(max, x[from + c] * scale);
+    }
+    double sum = 0;
+    for (int c = 0; c < into.length; c++) {
+      into[c] = Math.exp(x[from + c] * scale - max);
+      sum += into[c];
+    }
+    double inverse = 1 / sum;
+    for (int c = 0; c < into.length; c++) {
+      into[c] *= inverse;
+    }
+    return max + Math.log(sum);
+  }
+
+  /** The class of the greatest value, the first of equals. */
+  static int strongest(float[] x, int from, int classes) {
+    int best = 0;
+    for (int c = 1; c < classes; c++) {
+      if (x[from + c] > x[from + best]) {
+        best = c;
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,220 @@
+package org.maskedkd.coordinator;
+
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * Everything a run is told, resolved and checked. {@code defaults.yaml} beside this class holds every key with its
+ * default and its meaning; {@link ConfigLoader} makes the one from the other. The value written by {@link
+ * ConfigLoader#toYaml} reads back equal.
+ */
+public record RunConfig(
+    String name,
+    String runsDir,
+    long seed,
+    Student student,
+    Teacher teacher,
+    Masking masking,
+    Distillation distillation,
+    Data data,
+    Augmentation augmentation,
+    Optimizer optimizer,
+    Ema ema,
+    Schedule schedule,
+    Evaluation evaluation,
+    Checkpoint checkpoint,
+    boolean deterministic) {
+
+  /** How a stage computes. */
+  public enum Precision {
+    @JsonProperty("fp32")
+    FP32,
+    @JsonProperty("bf16")
+    BF16
+  }
+
+  /** What chooses the patches that the teacher sees. */
+  public enum Criterion {
+    @JsonProperty("student")
+    STUDENT,
+    @JsonProperty("random")
+    RANDOM
+  }
+
+  /** What the student learns from the teacher. */
+  public enum Kind {
+    /** Divergence of its distribution from the teacher's. */
+    @JsonProperty("soft")
+    SOFT,
+    /** Cross-entropy with the teacher's strongest class. */
+    @JsonProperty("hard")
+    HARD,
+    /** Nothing: there is no teacher. */
+    @JsonProperty("none")
+    NONE
+  }
+
+  /** What becomes of an image that cannot be decoded. */
+  public enum OnCorrupt {
+    @JsonProperty("fail")
+    FAIL,
+    @JsonProperty("skip")
+    SKIP
+  }
+
+  /** How a training image is cut. */
+  public enum Crop {
+    @JsonProperty("center")
+    CENTER,
+    @JsonProperty("random-resized")
+    RANDOM_RESIZED,
+    @JsonProperty("pad")
+    PAD
+  }
+
+  /** In which order the student runs forwards and backwards. */
+  public enum Order {
+    @JsonProperty("eager")
+    EAGER,
+    @JsonProperty("fill-drain")
+    FILL_DRAIN
+  }
+
+  /** The model that learns. */
+  public record Student(
+      String model,
+      String init,
+      Precision precision,
+      int threads,
+      double dropPath,
+      List<Double> mean,
+      List<Double> std,
+      String address) {}
+
+  /** The frozen model, and the processes that hold it. */
+  public record Teacher(
+      String model,
+      String weights,
+      Precision precision,
+      int threads,
+      int replicas,
+      List<Double> mean,
+      List<Double> std,
+      List<String> addresses,
+      int retrySeconds) {}
+
+  /** Which patches the teacher sees. */
+  public record Masking(double keep, Criterion criterion) {}
+
+  /** The loss. */
+  public record Distillation(Kind kind, double alpha, double temperature) {}
+
+  /** The images. */
+  public record Data(
+      String root, String train, String eval, OnCorrupt onCorrupt, int workers, int trainLimit) {
+
+    /** Where the training images are, {@code root} taken into account. */
+    @JsonIgnore
+    public String trainSource() {
+      return under(train);
+    }
+
+    /** Where the evaluation images are, {@code root} taken into account; empty for none. */
+    @JsonIgnore
+    public String evalSource() {
+      return under(eval);
+    }
+
+    private String under(String source) {
+      if (root.isEmpty() || source.isEmpty() || source.startsWith("generated:")) {
+        return source;
+      }
+      return Path.of(root).resolve(source).toString();
+    }
+  }
+
+  /** What happens to training images on their way in. */
+  public record Augmentation(
+      Crop crop,
+      int padding,
+      double scaleMin,
+      double scaleMax,
+      double ratioMin,
+      double ratioMax,
+      double flip,
+      double mixup,
+      double cutmix,
+      double mixProbability,
+      double cutmixShare,
+      double erasing,
+      double labelSmoothing,
+      double evalCrop) {}
+
+  /** AdamW and its learning-rate curve. */
+  public record Optimizer(
+      double learningRate,
+      double minLearningRate,
+      double warmupEpochs,
+      double warmupLearningRate,
+      double beta1,
+      double beta2,
+      double epsilon,
+      double weightDecay,
+      double clipNorm) {}
+
+  /** The moving average of the weights. */
+  public record Ema(double decay) {}
+
+  /** How long, and how a step is cut. */
+  public record Schedule(
+      int epochs, int batch, MicroBatches microBatches, int window, Order order) {}
+
+  /** When and on what the student is measured. */
+  public record Evaluation(int everyEpochs, int batch, int images, int teacherCheckImages) {}
+
+  /** When the state is saved. */
+  public record Checkpoint(int everySteps, int keep) {}
+
+  /** Whether there is a teacher at all: one is named, and something is to be learned from it. */
+  @JsonIgnore
+  public boolean distils() {
+    return distillation.kind() != Kind.NONE
+        && !(teacher.model().isEmpty() && teacher.addresses().isEmpty());
+  }
+
+  /** The directory of this run, {@code runs-dir/name}. */
+  @JsonIgnore
+  public Path directory() {
+    return Path.of(runsDir).resolve(name);
+  }
+
+  /** This configuration with the addresses of stages that were started for it. */
+  public RunConfig at(String studentAddress, List<String> teacherAddresses) {
+    Student s =
+        new Student(
+            student.model,
+            student.init,
+            student.precision,
+            student.threads,
+            student.dropPath,
+            student.mean,
+            student.std,
+            studentAddress);
+    Teacher t =
+        new Teacher(
+            teacher.model,
+            teacher.weights,
+            teacher.precision,
+            teacher.threads,
+            teacher.replicas,
+            teacher.mean,
+            teacher.std,
+            List.copyOf(teacherAddresses),
+            teacher.retrySeconds);
+    return new RunConfig(
+        name, runsDir, seed, s, t, masking, distillation, data, augmentation, optimizer, ema,
+        schedule, evaluation, checkpoint, deterministic);
+  }
+}
