@@ -13,7 +13,8 @@ final class ConfigChecks {
   private ConfigChecks() {}
 
   /**
-   * @throws RunException with {@link ExitCode#USAGE} that names each broken rule with the value found
+   * @throws RunException with {@link ExitCode#USAGE} that names each broken rule with the value
+   *     found
    */
   static void check(RunConfig c) {
     ConfigChecks checks = new ConfigChecks();

@@ -11,7 +11,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.ValueInstantiationException;
 import com.fasterxml.jackson.databind.node.DoubleNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -25,6 +25,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -37,8 +38,9 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
 /**
- * Reads a run's YAML: the defaults, over them the file, over it the overrides {@code key=value}; then what follows from
- * other values; then the checks. Whatever is wrong is a {@link RunException} with {@link ExitCode#USAGE}.
+ * Reads a run's YAML: the defaults, over them the file, over it the overrides {@code key=value};
+ * then what follows from other values; then the checks. Whatever is wrong is a {@link RunException}
+ * with {@link ExitCode#USAGE}.
  */
 public final class ConfigLoader {
 
@@ -174,7 +176,10 @@ public final class ConfigLoader {
         }
         if (!(entry.getValue() instanceof ObjectNode given)) {
           throw usage(
-              source.place(key) + ": " + key + " is a section with keys of its own, found "
+              source.place(key)
+                  + ": "
+                  + key
+                  + " is a section with keys of its own, found "
                   + entry.getValue(),
               null);
         }
@@ -195,7 +200,9 @@ public final class ConfigLoader {
     try {
       JsonNode parsed = YAML.readTree(override.substring(equals + 1));
       value =
-          parsed == null || parsed.isMissingNode() || parsed.isNull() ? TextNode.valueOf("") : parsed;
+          parsed == null || parsed.isMissingNode() || parsed.isNull()
+              ? TextNode.valueOf("")
+              : parsed;
     } catch (JsonProcessingException e) {
       throw usage("override " + key + ": " + e.getOriginalMessage(), e);
     }
@@ -243,17 +250,18 @@ public final class ConfigLoader {
   private static RunConfig bind(ObjectNode tree, String source) {
     try {
       return YAML.treeToValue(tree, RunConfig.class);
-    } catch (InvalidFormatException e) {
-      Class<?> type = e.getTargetType();
-      String expected =
-          type != null && type.isEnum() ? "one of " + values(type) : "a value of type " + name(type);
-      throw usage(
-          path(e) + " is \"" + e.getValue() + "\" in " + source + ", expected " + expected, e);
     } catch (ValueInstantiationException e) {
       Throwable cause = e.getCause() == null ? e : e.getCause();
       throw usage(path(e) + " in " + source + ": " + cause.getMessage(), e);
-    } catch (JsonMappingException e) {
-      throw usage(path(e) + " in " + source + ": " + e.getOriginalMessage(), e);
+    } catch (MismatchedInputException e) {
+      Class<?> type = e.getTargetType();
+      String expected =
+          type != null && type.isEnum()
+              ? "one of " + values(type)
+              : "a value of type " + name(type);
+      String key = path(e);
+      JsonNode found = tree.at("/" + key.replace('.', '/').replace('[', '/').replace("]", ""));
+      throw usage(key + " is " + found + " in " + source + ", expected " + expected, e);
     } catch (JsonProcessingException e) {
       throw usage(source + ": " + e.getOriginalMessage(), e);
     }
@@ -278,25 +286,27 @@ public final class ConfigLoader {
 
   private static RunException unknown(String key, String place) {
     return usage(
-        place + ": unknown key \"" + key + "\"; the nearest known one is \""
+        place
+            + ": unknown key \""
+            + key
+            + "\"; the nearest known one is \""
             + NearestKey.of(key, keys(defaults(), ""))
             + "\"",
         null);
   }
 
   private static List<String> keys(ObjectNode tree, String prefix) {
-    return tree.properties().stream()
-        .flatMap(
-            e ->
-                e.getValue() instanceof ObjectNode section
-                    ? keys(section, prefix + e.getKey() + ".").stream()
-                    : java.util.stream.Stream.of(prefix + e.getKey()))
-        .toList();
+    List<String> keys = new ArrayList<>();
+    for (Map.Entry<String, JsonNode> entry : tree.properties()) {
+      keys.add(prefix + entry.getKey());
+      if (entry.getValue() instanceof ObjectNode section) {
+        keys.addAll(keys(section, prefix + entry.getKey() + "."));
+      }
+    }
+    return keys;
   }
 
   private static RunException usage(String message, @Nullable Throwable cause) {
-    return cause == null
-        ? new RunException(ExitCode.USAGE, message)
-        : new RunException(ExitCode.USAGE, message, cause);
+    return new RunException(ExitCode.USAGE, message, cause);
   }
 }

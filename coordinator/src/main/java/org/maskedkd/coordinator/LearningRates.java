@@ -1,10 +1,10 @@
 package org.maskedkd.coordinator;
 
 /**
- * The learning rate of each step: from the warm-up rate in a straight line to the curve's peak, then a cosine over all
- * epochs down to the least rate. At the beginning of each epoch it is what timm's cosine scheduler gives to that whole
- * epoch (the cosine counts from epoch 0, so it is not shifted by the warm-up); in between it moves with each step [ours],
- * which short runs need.
+ * The learning rate of each step: from the warm-up rate in a straight line to the curve's peak,
+ * then a cosine over all epochs down to the least rate. At the beginning of each epoch it is what
+ * timm's cosine scheduler gives to that whole epoch (the cosine counts from epoch 0, so it is not
+ * shifted by the warm-up); in between it moves with each step [ours], which short runs need.
  */
 final class LearningRates {
 

@@ -4,9 +4,11 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.LossParts;
 
 /**
- * The loss of one micro-batch and its gradient with respect to the student's logits, in closed form and double precision.
+ * The loss of one micro-batch and its gradient with respect to the student's logits, in closed form
+ * and double precision.
  *
- * <p>Per sample, with z the student's logits, t the masked teacher's, w the target, a = alpha, T the temperature:
+ * <p>Per sample, with z the student's logits, t the masked teacher's, w the target, a = alpha, T
+ * the temperature:
  *
  * <pre>
  *   soft   (1-a) CE(z, w) + a T^2 KL(softmax(t/T) || softmax(z/T))
@@ -16,8 +18,9 @@ import org.maskedkd.proto.v1.LossParts;
  *   none   CE(z, w)
  * </pre>
  *
- * The gradient is divided by the whole batch, so that those of the micro-batches add up to the gradient of the mean. Not
- * thread-safe: it keeps scratch rows, so that nothing is allocated per sample.
+ * The gradient is divided by the whole batch, so that those of the micro-batches add up to the
+ * gradient of the mean. Not thread-safe: it keeps scratch rows, so that nothing is allocated per
+ * sample.
  */
 final class LossFunction {
 
@@ -27,6 +30,7 @@ final class LossFunction {
   private double[] student = new double[0];
   private double[] softened = new double[0];
   private double[] teacher = new double[0];
+  private double[] row = new double[0];
 
   LossFunction(RunConfig.Kind kind, double alpha, double temperature) {
     this.kind = kind;
@@ -53,6 +57,7 @@ final class LossFunction {
       student = new double[classes];
       softened = new double[classes];
       teacher = new double[classes];
+      row = new double[classes];
     }
     double base = 0;
     double distillation = 0;
@@ -64,16 +69,19 @@ final class LossFunction {
       double normalizer = softmax(z, from, 1, student);
       base += crossEntropy(z, w, from, classes, normalizer);
       if (t == null || kind == RunConfig.Kind.NONE) {
-        supervised(w, from, 1.0 / wholeBatch, gradient);
-        continue;
+        supervised(w, from, 1.0 / wholeBatch);
+      } else {
+        int choice = strongest(t, from, classes);
+        teacherCorrect += choice == label ? 1 : 0;
+        supervised(w, from, (1 - alpha) / wholeBatch);
+        distillation +=
+            kind == RunConfig.Kind.SOFT
+                ? soft(z, t, from, normalizer, wholeBatch)
+                : hard(z, choice, from, normalizer, wholeBatch);
       }
-      int choice = strongest(t, from, classes);
-      teacherCorrect += choice == label ? 1 : 0;
-      supervised(w, from, (1 - alpha) / wholeBatch, gradient);
-      distillation +=
-          kind == RunConfig.Kind.SOFT
-              ? soft(z, t, from, normalizer, wholeBatch, gradient)
-              : hard(z, choice, from, normalizer, wholeBatch, gradient);
+      for (int c = 0; c < classes; c++) {
+        gradient[from + c] = (float) row[c];
+      }
     }
     double scale = kind == RunConfig.Kind.SOFT ? temperature * temperature : 1;
     return LossParts.newBuilder()
@@ -85,19 +93,18 @@ final class LossFunction {
         .build();
   }
 
-  private void supervised(float[] w, int from, double factor, float[] gradient) {
+  private void supervised(float[] w, int from, double factor) {
     double mass = 0;
     for (int c = 0; c < student.length; c++) {
       mass += w[from + c];
     }
     for (int c = 0; c < student.length; c++) {
-      gradient[from + c] = (float) (factor * (student[c] * mass - w[from + c]));
+      row[c] = factor * (student[c] * mass - w[from + c]);
     }
   }
 
   /** Adds the divergence's gradient and returns the divergence. */
-  private double soft(
-      float[] z, float[] t, int from, double normalizer, int wholeBatch, float[] gradient) {
+  private double soft(float[] z, float[] t, int from, double normalizer, int wholeBatch) {
     double teacherNormalizer = softmax(t, from, temperature, teacher);
     double[] q = student;
     double studentNormalizer = normalizer;
@@ -111,16 +118,16 @@ final class LossFunction {
     double divergence = 0;
     for (int c = 0; c < q.length; c++) {
       divergence += teacher[c] * (((double) t[from + c] - z[from + c]) * scale + shift);
-      gradient[from + c] += (float) (factor * (q[c] - teacher[c]));
+      row[c] += factor * (q[c] - teacher[c]);
     }
     return divergence;
   }
 
-  private double hard(
-      float[] z, int choice, int from, double normalizer, int wholeBatch, float[] gradient) {
+  /** The same for the cross-entropy with the teacher's choice. */
+  private double hard(float[] z, int choice, int from, double normalizer, int wholeBatch) {
     double factor = alpha / wholeBatch;
     for (int c = 0; c < student.length; c++) {
-      gradient[from + c] += (float) (factor * (student[c] - (c == choice ? 1 : 0)));
+      row[c] += factor * (student[c] - (c == choice ? 1 : 0));
     }
     return normalizer - z[from + choice];
   }

@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How a batch is cut: into {@code count} nearly equal parts, or, when {@code sizes} is not empty, into just these. In
- * YAML a number or a list.
+ * How a batch is cut: into {@code count} nearly equal parts, or, when {@code sizes} is not empty,
+ * into just these. In YAML a number or a list.
  */
 public record MicroBatches(int count, List<Integer> sizes) {
 

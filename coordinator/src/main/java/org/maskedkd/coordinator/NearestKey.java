@@ -8,7 +8,10 @@ final class NearestKey {
 
   private NearestKey() {}
 
-  /** The one of {@code known} dotted keys that is least edits from {@code key}, its section forgiven for one edit. */
+  /**
+   * The one of {@code known} dotted keys that is least edits from {@code key}, its section forgiven
+   * for one edit.
+   */
   static String of(String key, List<String> known) {
     return known.stream()
         .min(Comparator.comparingInt((String candidate) -> distance(key, candidate)))

@@ -6,7 +6,8 @@ import org.maskedkd.proto.v1.Order;
 import org.maskedkd.proto.v1.StepPlan;
 
 /**
- * Says what each step is: sizes, window, order, learning rate. Pure: the same configuration and step give the same plan.
+ * Says what each step is: sizes, window, order, learning rate. Pure: the same configuration and
+ * step give the same plan.
  */
 public final class Planner implements PlanSource {
 
@@ -31,7 +32,10 @@ public final class Planner implements PlanSource {
     return micro.sizes().isEmpty() ? uniform(schedule.batch(), micro.count()) : micro.sizes();
   }
 
-  /** {@code count} sizes that add up to {@code batch} and differ by at most one, the larger ones first. */
+  /**
+   * {@code count} sizes that add up to {@code batch} and differ by at most one, the larger ones
+   * first.
+   */
   static List<Integer> uniform(int batch, int count) {
     List<Integer> sizes = new ArrayList<>(count);
     for (int i = 0; i < count; i++) {

@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Everything a run is told, resolved and checked. {@code defaults.yaml} beside this class holds every key with its
- * default and its meaning; {@link ConfigLoader} makes the one from the other. The value written by {@link
- * ConfigLoader#toYaml} reads back equal.
+ * Everything a run is told, resolved and checked. {@code defaults.yaml} beside this class holds
+ * every key with its default and its meaning; {@link ConfigLoader} makes the one from the other.
+ * The value written by {@link ConfigLoader#toYaml} reads back equal.
  */
 public record RunConfig(
     String name,
@@ -214,7 +214,20 @@ public record RunConfig(
             List.copyOf(teacherAddresses),
             teacher.retrySeconds);
     return new RunConfig(
-        name, runsDir, seed, s, t, masking, distillation, data, augmentation, optimizer, ema,
-        schedule, evaluation, checkpoint, deterministic);
+        name,
+        runsDir,
+        seed,
+        s,
+        t,
+        masking,
+        distillation,
+        data,
+        augmentation,
+        optimizer,
+        ema,
+        schedule,
+        evaluation,
+        checkpoint,
+        deterministic);
   }
 }

@@ -1,0 +1,201 @@
+package org.maskedkd.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+class ConfigLoaderTest {
+
+  private static final String SMALL =
+      """
+      student:
+        model: vit:image=32,patch=4
+      teacher:
+        model: deit-small
+      data:
+        train: generated:shapes
+      """;
+
+  @Test
+  void parse_nothingButTheRequired_hasTheRecipesDefaults() {
+    RunConfig config = parse(SMALL);
+
+    assertThat(config.distillation())
+        .isEqualTo(new RunConfig.Distillation(RunConfig.Kind.SOFT, 0.5, 1));
+    assertThat(config.schedule())
+        .isEqualTo(
+            new RunConfig.Schedule(
+                300, 1024, MicroBatches.uniform(4), 1024, RunConfig.Order.EAGER));
+    assertThat(config.optimizer())
+        .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0));
+    assertThat(config.augmentation())
+        .isEqualTo(
+            new RunConfig.Augmentation(
+                RunConfig.Crop.RANDOM_RESIZED,
+                4,
+                0.08,
+                1,
+                0.75,
+                4.0 / 3,
+                0.5,
+                0.8,
+                1,
+                1,
+                0.5,
+                0.25,
+                0.1,
+                0.875));
+    assertThat(config.masking()).isEqualTo(new RunConfig.Masking(0.5, RunConfig.Criterion.STUDENT));
+    assertThat(config.student().dropPath()).isEqualTo(0.1);
+    assertThat(config.student().mean()).containsExactly(0.485, 0.456, 0.406);
+    assertThat(config.distils()).isTrue();
+    assertThat(config.deterministic()).isTrue();
+    assertThat(config.directory()).isEqualTo(Path.of("runs/run"));
+  }
+
+  @Test
+  void parse_batchAndEpochs_leadTheDerivedValues() {
+    RunConfig config = parse(SMALL, "schedule.batch=128", "schedule.epochs=20");
+
+    assertThat(config.optimizer().learningRate()).isCloseTo(1.25e-4, within(1e-18));
+    assertThat(config.optimizer().warmupEpochs()).isEqualTo(2);
+    assertThat(config.schedule().window()).isEqualTo(128);
+  }
+
+  @Test
+  void toYaml_anyConfig_readsBackEqual() {
+    RunConfig config =
+        parse(
+            SMALL,
+            "name=42",
+            "schedule.batch=10",
+            "schedule.micro-batches=[1, 4, 5]",
+            "schedule.window=7",
+            "optimizer.learning-rate=1e-4",
+            "teacher.addresses=[\"127.0.0.1:9091\"]",
+            "data.on-corrupt=skip",
+            "augmentation.crop=pad",
+            "seed=9007199254740993");
+
+    assertThat(parse(ConfigLoader.toYaml(config))).isEqualTo(config);
+    assertThat(config.name()).isEqualTo("42");
+    assertThat(config.seed()).isEqualTo(9007199254740993L);
+    assertThat(config.optimizer().learningRate()).isEqualTo(1e-4);
+    assertThat(config.schedule().microBatches()).isEqualTo(MicroBatches.of(List.of(1, 4, 5)));
+  }
+
+  @Test
+  void parse_unknownKey_namesTheNearestAndItsPlace() {
+    assertThat(refusal(SMALL + "schedule:\n  epoch: 3\n"))
+        .contains("test.yaml line 8", "\"schedule.epoch\"", "\"schedule.epochs\"");
+    assertThat(refusal(SMALL, "keep=0.5")).contains("override", "\"masking.keep\"");
+    assertThat(refusal(SMALL, "shedule.batch=4")).contains("\"schedule\"");
+  }
+
+  @Test
+  void parse_duplicateKey_isRefused() {
+    assertThat(refusal(SMALL + "seed: 1\nseed: 2\n")).contains("test.yaml line 8", "seed");
+  }
+
+  @Test
+  void parse_sectionOrLeafInThePlaceOfTheOther_isRefused() {
+    assertThat(refusal(SMALL, "schedule=4")).contains("schedule is a section");
+    assertThat(refusal(SMALL, "schedule.batch.size=4")).contains("schedule.batch");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "masking.keep=0 | masking.keep is 0.0",
+        "masking.keep=1.01 | masking.keep is 1.01",
+        "masking.criterion=teacher | one of student, random",
+        "distillation.kind=sofft | one of soft, hard, none",
+        "distillation.alpha=1.5 | distillation.alpha is 1.5",
+        "distillation.temperature=0 | distillation.temperature is 0.0",
+        "schedule.epochs=0 | schedule.epochs is 0",
+        "schedule.epochs=2.5 | schedule.epochs",
+        "schedule.epochs=many | schedule.epochs is \"many\"",
+        "schedule.batch=3 | too small for 4 micro-batches",
+        "schedule.window=255 | smaller than the largest micro-batch, which has 256",
+        "schedule.micro-batches=[1, 2] | adds up to 3",
+        "schedule.micro-batches=[1, x] | a list of their sizes",
+        "schedule.micro-batches=0 | schedule.micro-batches is 0",
+        "optimizer.learning-rate=-1 | optimizer.learning-rate is -1.0",
+        "optimizer.learning-rate=fast | optimizer.learning-rate is \"fast\"",
+        "optimizer.warmup-epochs=301 | optimizer.warmup-epochs is 301.0",
+        "optimizer.beta2=1 | optimizer.beta2 is 1.0",
+        "ema.decay=1 | ema.decay is 1.0",
+        "student.std=[1, 0, 1] | positive",
+        "student.mean=[1] | student.mean has 1",
+        "augmentation.flip=2 | augmentation.flip is 2.0",
+        "augmentation.scale-min=0 | scale-min",
+        "checkpoint.keep=0 | checkpoint.keep is 0",
+        "teacher.replicas=0 | teacher.replicas is 0",
+        "deterministic=maybe | deterministic is \"maybe\"",
+        "name=../x | name is",
+        "student.model= | student.model is missing",
+      })
+  void parse_valueOutOfRange_isRefusedWithTheValue(String override, String expected) {
+    assertThat(refusal(SMALL, override)).contains(expected.replace("\"\"", "\""));
+  }
+
+  @Test
+  void parse_fillDrain_needsAWindowOfTheBatch() {
+    assertThat(refusal(SMALL, "schedule.order=fill-drain", "schedule.window=512"))
+        .contains("512", "1024", "eager");
+  }
+
+  @Test
+  void parse_severalFaults_areToldAtOnce() {
+    assertThat(refusal(SMALL, "masking.keep=2", "distillation.alpha=3"))
+        .contains("masking.keep", "distillation.alpha");
+  }
+
+  @Test
+  void distils_noTeacherOrNothingToLearn_isFalse() {
+    assertThat(parse(SMALL, "teacher.model=").distils()).isFalse();
+    assertThat(parse(SMALL, "distillation.kind=none").distils()).isFalse();
+    assertThat(parse(SMALL, "teacher.model=", "teacher.addresses=[localhost:1]").distils())
+        .isTrue();
+  }
+
+  @Test
+  void trainSource_relativeUnderRoot_isResolved() {
+    RunConfig.Data data = parse(SMALL, "data.root=/images", "data.train=train").data();
+
+    assertThat(data.trainSource()).isEqualTo("/images/train");
+    assertThat(data.evalSource()).isEmpty();
+    assertThat(parse(SMALL, "data.root=/images").data().trainSource())
+        .isEqualTo("generated:shapes");
+  }
+
+  @Test
+  void load_missingFile_isRefusedWithItsName() {
+    RunException e =
+        catchThrowableOfType(
+            RunException.class, () -> ConfigLoader.load(Path.of("/nowhere/x.yaml"), List.of()));
+
+    assertThat(e).hasMessageContaining("/nowhere/x.yaml");
+    assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE);
+  }
+
+  private static RunConfig parse(String yaml, String... overrides) {
+    return ConfigLoader.parse(yaml, "test.yaml", List.of(overrides));
+  }
+
+  private static String refusal(String yaml, String... overrides) {
+    RunException e = catchThrowableOfType(RunException.class, () -> parse(yaml, overrides));
+    assertThat(e).isNotNull();
+    assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE);
+    return String.valueOf(e.getMessage());
+  }
+}
