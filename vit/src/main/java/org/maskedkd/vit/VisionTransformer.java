@@ -1,0 +1,310 @@
+package org.maskedkd.vit;
+
+import ai.djl.ndarray.NDArray;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.tensor.GradMode;
+import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.Precision;
+import org.maskedkd.tensor.Scope;
+import org.maskedkd.tensor.Tensors;
+
+/**
+ * A vision transformer (ViT, DeiT, DeiT-III) that embeds only the patches it is given: embed,
+ * blocks, norm, head.
+ *
+ * <p>Parameters have timm's names and are float32, in memory that the engine allocated and this
+ * object owns until {@link #close}. With {@link Precision#BF16} the tokens are bfloat16 from the
+ * embedding's end to the last block's, while the embedding, the head and the class attention stay
+ * float32. One thread at a time.
+ */
+public final class VisionTransformer implements AutoCloseable {
+
+  /** What the model is for. */
+  public enum Mode {
+    /**
+     * Its parameters take gradients; the caller's {@link GradMode} decides whether a forward pass
+     * is recorded.
+     */
+    TRAINABLE,
+    /** Evaluation only: nothing is ever recorded. */
+    FROZEN
+  }
+
+  private final VitConfig config;
+  private final Precision precision;
+  private final Mode mode;
+  private final List<String> notices;
+  private final ModelWeights weights;
+  private final Map<String, NDArray> blockWeights;
+  private final List<VitBlock> blocks;
+
+  private VisionTransformer(
+      VitConfig config,
+      ParameterSource source,
+      List<String> notices,
+      Precision precision,
+      Mode mode) {
+    this.config = config;
+    this.precision = precision;
+    this.mode = mode;
+    this.notices = notices;
+    weights = new ModelWeights(config, source, mode == Mode.TRAINABLE);
+    blockWeights = blockWeights();
+    blocks =
+        IntStream.range(0, config.depth())
+            .mapToObj(i -> new VitBlock(blockWeights, i, config))
+            .toList();
+  }
+
+  /** A model with random weights: the same for the same config and seed. */
+  public static VisionTransformer initialised(
+      VitConfig config, long seed, Precision precision, Mode mode) {
+    return new VisionTransformer(config, new Initialiser(config, seed), List.of(), precision, mode);
+  }
+
+  /**
+   * A model with the weights of a file.
+   *
+   * @throws WeightsException if the file is unsound or its tensors are not exactly the model's; all
+   *     differences are listed
+   */
+  public static VisionTransformer load(
+      VitConfig config, Path path, Precision precision, Mode mode) {
+    try (Weights weights = Weights.strict(config, path)) {
+      return new VisionTransformer(config, weights, weights.notices(), precision, mode);
+    }
+  }
+
+  /**
+   * A model that starts from a file for other classes or another grid, as {@link Weights#adapt}
+   * says; {@link #notices} tells what was changed.
+   */
+  public static VisionTransformer adapted(
+      VitConfig config, Path path, long seed, Precision precision, Mode mode) {
+    try (Weights weights = Weights.adapt(config, path, seed)) {
+      return new VisionTransformer(config, weights, weights.notices(), precision, mode);
+    }
+  }
+
+  public VitConfig config() {
+    return config;
+  }
+
+  public Precision precision() {
+    return precision;
+  }
+
+  /** What a person should read about how the weights were loaded. */
+  public List<String> notices() {
+    return notices;
+  }
+
+  /** The parameters under timm's names, in a fixed order; they stay this object's. */
+  public Map<String, NDArray> parameters() {
+    return weights.arrays();
+  }
+
+  /** Numbers in all parameters together. */
+  public long parameterCount() {
+    return weights.arrays().values().stream().mapToLong(NDArray::size).sum();
+  }
+
+  /**
+   * Whether weight decay acts on a parameter: not on biases, norms and scales, tokens and position
+   * embeddings.
+   */
+  public boolean decays(String name) {
+    return weight(name).getShape().dimension() > 1
+        && !name.endsWith("_token")
+        && !name.equals("pos_embed");
+  }
+
+  /** The forward pass on whole images. */
+  public VitOutput forward(NDArray patches) {
+    return forward(patches, null, null, /* wantsAttention= */ false);
+  }
+
+  /** The forward pass on the patches at {@code kept} places of the grid. */
+  public VitOutput forward(NDArray patches, @Nullable NDArray kept) {
+    return forward(patches, kept, null, /* wantsAttention= */ false);
+  }
+
+  /**
+   * The forward pass. Run it inside an open {@link Scope}, which then owns the outputs.
+   *
+   * @param patches normalised float32 {@code [batch, n, channels * patch * patch]}, only the kept
+   *     ones
+   * @param kept int64 {@code [batch, n]}: each patch's place in the grid; null if all patches are
+   *     there, in order
+   * @param dropPath {@link DropPath#scales} of these samples, or null
+   * @param wantsAttention whether the last block's class attention is computed
+   * @throws IllegalArgumentException if the shapes do not fit the model or each other, or a place
+   *     is outside the grid
+   */
+  public VitOutput forward(
+      NDArray patches,
+      @Nullable NDArray kept,
+      float @Nullable [][] dropPath,
+      boolean wantsAttention) {
+    InputChecks.forward(config, patches, kept, dropPath);
+    if (mode == Mode.TRAINABLE) {
+      return run(patches, kept, dropPath, wantsAttention);
+    }
+    try (GradMode off = GradMode.off()) {
+      return run(patches, kept, dropPath, wantsAttention);
+    }
+  }
+
+  private VitOutput run(
+      NDArray patches,
+      @Nullable NDArray kept,
+      float @Nullable [][] dropPath,
+      boolean wantsAttention) {
+    NDArray x = embed(patches, kept);
+    int last = config.depth() - 1;
+    for (int i = 0; i < last; i++) {
+      // Closing a block's intermediates at once is what bounds memory; a recorded graph holds on to
+      // what it needs.
+      NDArray entered = x;
+      try (Scope scope = Scope.open()) {
+        NDArray qkv = blocks.get(i).qkv(x);
+        x = blocks.get(i).attend(x, qkv, scale(dropPath, 2 * i, x));
+        x = scope.keep(blocks.get(i).mlp(x, scale(dropPath, 2 * i + 1, x)));
+      }
+      entered.close();
+    }
+    NDArray entered = x;
+    NDArray qkv = blocks.get(last).qkv(x);
+    NDArray classAttention = wantsAttention ? Ops.classAttention(qkv, config.heads()) : null;
+    x = blocks.get(last).attend(x, qkv, scale(dropPath, 2 * last, x));
+    x = blocks.get(last).mlp(x, scale(dropPath, 2 * last + 1, x));
+    entered.close();
+
+    NDArray classLogits = head("head", x, 0);
+    if (!config.distilled()) {
+      return new VitOutput(classLogits, classLogits, null, classAttention);
+    }
+    NDArray distillationLogits = head("head_dist", x, 1);
+    NDArray mean = classLogits.add(distillationLogits).mul(0.5f);
+    return new VitOutput(mean, classLogits, distillationLogits, classAttention);
+  }
+
+  // A patch projection is a convolution without overlap, so it is a linear map of a flattened
+  // patch.
+  private NDArray embed(NDArray patches, @Nullable NDArray kept) {
+    NDArray projection =
+        weight("patch_embed.proj.weight").reshape(config.width(), config.patchValues());
+    NDArray tokens = Ops.linear(patches, projection, weight("patch_embed.proj.bias"));
+    NDArray positions = weight("pos_embed");
+    int covered = config.posCoversPrefix() ? config.prefixTokens() : 0;
+    NDArray places = positions.get(":, {}:", covered);
+    tokens = tokens.add(kept == null ? places : Ops.gatherTokens(places, kept));
+
+    List<NDArray> prefix = new ArrayList<>();
+    for (String name :
+        config.distilled() ? List.of("cls_token", "dist_token") : List.of("cls_token")) {
+      int place = prefix.size();
+      NDArray token = weight(name);
+      prefix.add(place < covered ? token.add(positions.get(":, {}:{}", place, place + 1)) : token);
+    }
+    return Ops.cast(Ops.withPrefix(prefix, tokens), precision);
+  }
+
+  // The norm acts on each token alone, so only the token that is read needs it.
+  private NDArray head(String name, NDArray x, int token) {
+    NDArray read = Ops.cast(Ops.token(x, token), Precision.FP32);
+    NDArray normal = Ops.layerNorm(read, weight("norm.weight"), weight("norm.bias"), config.eps());
+    return Ops.linear(normal, weight(name + ".weight"), weight(name + ".bias"));
+  }
+
+  private static @Nullable NDArray scale(float @Nullable [][] dropPath, int branch, NDArray x) {
+    if (dropPath == null) {
+      return null;
+    }
+    return Tensors.of(x.getManager(), dropPath[branch], dropPath[branch].length, 1, 1);
+  }
+
+  /**
+   * Replaces all parameters' values by those of a file, in place, so that optimizers and averages
+   * stay attached.
+   *
+   * @throws WeightsException as {@link #load}; nothing has changed then
+   */
+  public void restore(Path path) {
+    weights.restore(config, path);
+    if (blockWeights != weights.arrays()) {
+      blockWeights.values().forEach(NDArray::close);
+      blockWeights.putAll(blockWeights());
+    }
+  }
+
+  /**
+   * Writes the parameters, loadable here and by timm. The metadata also gets {@code model}, the
+   * config's canonical form.
+   *
+   * @param type F32 (exact), F16 or BF16 (rounded)
+   * @throws IOException if the file cannot be written; what stood there before still does
+   */
+  public void save(Path path, SafetensorsType type, Map<String, String> metadata)
+      throws IOException {
+    save(path, type, metadata, List.copyOf(weights.arrays().values()));
+  }
+
+  /**
+   * Writes other values under the parameters' names, such as their running averages.
+   *
+   * @param values float32, in the order and of the shapes of {@link #parameters}
+   * @throws IOException as {@link #save(Path, SafetensorsType, Map)}
+   */
+  public void save(
+      Path path, SafetensorsType type, Map<String, String> metadata, List<NDArray> values)
+      throws IOException {
+    Map<String, String> all = new LinkedHashMap<>(metadata);
+    all.put("model", config.canonical());
+    weights.save(path, type, all, values);
+  }
+
+  /** SHA-256 over every parameter's name, shape and float32 bytes, in hexadecimal. */
+  public String digest() {
+    return weights.digest();
+  }
+
+  @Override
+  public void close() {
+    weights.close();
+  }
+
+  private NDArray weight(String name) {
+    return weights.named(name);
+  }
+
+  /**
+   * What the blocks compute with. A frozen bfloat16 model converts its blocks' weights once instead
+   * of in every pass; a trainable one has to convert each time, inside the graph.
+   */
+  private Map<String, NDArray> blockWeights() {
+    if (mode == Mode.TRAINABLE || precision == Precision.FP32) {
+      return weights.arrays();
+    }
+    Map<String, NDArray> converted = new LinkedHashMap<>();
+    try (Scope scope = Scope.open();
+        GradMode off = GradMode.off()) {
+      weights
+          .arrays()
+          .forEach(
+              (name, array) -> {
+                if (name.startsWith("blocks.")) {
+                  converted.put(name, scope.keep(Ops.cast(array, precision)));
+                }
+              });
+    }
+    return converted;
+  }
+}
