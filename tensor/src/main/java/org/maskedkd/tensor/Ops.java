@@ -16,13 +16,21 @@ import org.jspecify.annotations.Nullable;
  * end in DJL's {@code EngineException} unless checked here. Any thread may call.
  */
 public final class Ops {
+  /** Below AVX512, libtorch's bfloat16 matrix product is ten times slower than float32's. */
+  private static final boolean WIDEN_PRODUCTS =
+      !CpuFeatures.ofThisMachine().capability().equals("AVX512");
+
   private Ops() {}
 
-  /** {@code x·weightᵀ + bias}: [..., in] with weight [out, in] and bias [out] to [..., out]. */
+  /**
+   * {@code x·weightᵀ + bias}: [..., in] with weight [out, in] and bias [out] to [..., out]. A
+   * bfloat16 product on a processor without AVX512 is computed in float32 and rounded once.
+   */
   public static NDArray linear(NDArray x, NDArray weight, @Nullable NDArray bias) {
+    String method = WIDEN_PRODUCTS && isBfloat16(x) ? "linear_widened" : "linear";
     return bias == null
-        ? Script.call("linear_without_bias", x, weight)
-        : Script.call("linear", x, weight, bias);
+        ? Script.call(method + "_without_bias", x, weight)
+        : Script.call(method, x, weight, bias);
   }
 
   /** Normalises over the last axis (variance over d, not d - 1), then scales and shifts by [d]. */
@@ -92,8 +100,10 @@ public final class Ops {
    * @param x [b, n, d], or [1, n, d] shared by all samples; any type
    * @param indices int64 [b, k], each from 0 to n - 1
    * @return [b, k, d]
+   * @throws IllegalArgumentException for an index outside that range, or batches that do not fit
    */
   public static NDArray gatherTokens(NDArray x, NDArray indices) {
+    checkIndices(x.getShape(), indices);
     return Script.call("gather_tokens", x, indices);
   }
 
@@ -197,6 +207,34 @@ public final class Ops {
               + heads
               + " heads; expected [batch, tokens, 3*width] with heads dividing width");
     }
+  }
+
+  private static void checkIndices(Shape x, NDArray indices) {
+    Shape shape = indices.getShape();
+    if (x.dimension() != 3
+        || shape.dimension() != 2
+        || (x.get(0) != 1 && x.get(0) != shape.get(0))) {
+      throw new IllegalArgumentException(
+          "indices "
+              + shape
+              + " do not pick from tokens "
+              + x
+              + "; expected [batch, kept] and [batch or 1, tokens, width]");
+    }
+    long[] values = Tensors.longs(indices);
+    for (int i = 0; i < values.length; i++) {
+      if (values[i] < 0 || values[i] >= x.get(1)) {
+        throw new IllegalArgumentException(
+            String.format(
+                "index %d of sample %d is %d, outside 0 to %d",
+                i % shape.get(1), i / shape.get(1), values[i], x.get(1) - 1));
+      }
+    }
+  }
+
+  private static boolean isBfloat16(NDArray x) {
+    // DJL has no name for it; every other type that torch can hold here has one.
+    return x.getDataType() == DataType.UNKNOWN;
   }
 
   private static void checkChannels(boolean fits, NDArray x, double[] mean, double[] std) {

@@ -180,6 +180,14 @@ public final class Tensors {
     return leaf;
   }
 
+  /**
+   * Whether a backward pass could start at this array. DJL's {@code hasGradient} tells this of
+   * leaves only, and its query for the function's name crashes where there is none.
+   */
+  public static boolean isRecorded(NDArray array) {
+    return Script.truth("is_recorded", array);
+  }
+
   private static NDArray empty(NDManager manager, DataType type, long bytes, long... shape) {
     checkBytes(type, bytes, shape);
     return manager.create(new Shape(shape), type);

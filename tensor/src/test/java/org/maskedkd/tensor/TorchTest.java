@@ -1,0 +1,45 @@
+package org.maskedkd.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class TorchTest {
+  @Test
+  void numerics_afterUseThreads_tellThem() {
+    Torch.start(1);
+    assertThat(Torch.numerics())
+        .containsEntry("threads", "1")
+        .containsEntry("device", "cpu")
+        .containsEntry("libtorch", "2.7.1")
+        .containsKeys("arch", "bf16-unit", "cpu-capability", "engine");
+  }
+
+  @Test
+  void useThreads_zero_isRefused() {
+    assertThatThrownBy(() -> Torch.useThreads(0))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("(0)");
+  }
+
+  @Test
+  void capability_flagsAndVariable_followLibtorchsRule() {
+    String server = "flags\t: fma avx2 avx512vl avx512bw avx512dq avx512_bf16 amx_bf16";
+    assertThat(new CpuFeatures(server, Map.of()).capability()).isEqualTo("AVX512");
+    assertThat(new CpuFeatures(server, Map.of()).bf16Unit()).isEqualTo("AMX");
+    assertThat(new CpuFeatures(server, Map.of("ATEN_CPU_CAPABILITY", "avx2")).capability())
+        .isEqualTo("AVX2");
+    assertThat(new CpuFeatures("flags : fma avx2\n", Map.of()).capability()).isEqualTo("AVX2");
+    assertThat(new CpuFeatures("flags : avx2\n", Map.of()).capability()).isEqualTo("DEFAULT");
+    assertThat(new CpuFeatures("", Map.of()).bf16Unit()).isEqualTo("none");
+  }
+
+  @Test
+  void write_sameSourceTwice_givesEqualBytes() throws IOException {
+    assertThat(ScriptArchive.write("A", "class A(Module):\n"))
+        .isEqualTo(ScriptArchive.write("A", "class A(Module):\n"));
+  }
+}
