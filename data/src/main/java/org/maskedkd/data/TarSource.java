@@ -1,0 +1,162 @@
+package org.maskedkd.data;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.apache.commons.compress.archivers.tar.TarFile;
+import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tar archive of class folders. A plain one is indexed and read by position, so its size does not
+ * matter; a compressed one is read through once and its images are held, as they are, in memory.
+ */
+final class TarSource implements ImageSource {
+  private sealed interface Place {}
+
+  private record InFile(long position) implements Place {}
+
+  private record InMemory(byte[] file) implements Place {}
+
+  private final Path archive;
+  private final Listing<Place> listing;
+  private final Decoder decoder;
+  private final @Nullable FileChannel channel;
+
+  private TarSource(
+      Path archive, Listing<Place> listing, Decoder decoder, @Nullable FileChannel channel) {
+    this.archive = archive;
+    this.listing = listing;
+    this.decoder = decoder;
+    this.channel = channel;
+  }
+
+  static TarSource index(Path archive, String folder, Decoder decoder) {
+    TarEntries<Place> entries = new TarEntries<>(archive, folder);
+    try (TarFile tar = new TarFile(archive)) {
+      for (TarArchiveEntry entry : tar.getEntries()) {
+        entries.take(entry, size -> new InFile(entry.getDataOffset()));
+      }
+    } catch (IOException | IllegalArgumentException e) {
+      throw broken(archive, e);
+    }
+    Listing<Place> listing = entries.build();
+    try {
+      FileChannel channel = FileChannel.open(archive, StandardOpenOption.READ);
+      return new TarSource(archive, listing, decoder, channel);
+    } catch (IOException e) {
+      throw new DataException("cannot read " + archive + ": " + e, e);
+    }
+  }
+
+  static TarSource load(Path archive, String folder, Decoder decoder, long memoryLimitBytes) {
+    TarEntries<Place> entries = new TarEntries<>(archive, folder);
+    long[] left = {memoryLimitBytes};
+    try (InputStream file = new BufferedInputStream(Files.newInputStream(archive), 1 << 16);
+        InputStream gzip = new GzipCompressorInputStream(file, /* decompressConcatenated= */ true);
+        TarArchiveInputStream tar =
+            new TarArchiveInputStream(new BufferedInputStream(gzip, 1 << 16))) {
+      for (TarArchiveEntry entry; (entry = tar.getNextEntry()) != null; ) {
+        entries.take(
+            entry,
+            size -> {
+              left[0] -= size;
+              if (left[0] < 0) {
+                throw new DataException(
+                    "the images of %s take more than the %d bytes that may be held in memory; unpack it with gunzip, a plain .tar is read from disk"
+                        .formatted(archive, memoryLimitBytes));
+              }
+              byte[] bytes = tar.readNBytes((int) size);
+              if (bytes.length != size) {
+                throw new IOException(
+                    "ends after %d of the %d bytes of an image".formatted(bytes.length, size));
+              }
+              return new InMemory(bytes);
+            });
+      }
+    } catch (IOException | IllegalArgumentException e) {
+      throw broken(archive, e);
+    }
+    return new TarSource(archive, entries.build(), decoder, null);
+  }
+
+  private static DataException broken(Path archive, Exception cause) {
+    return new DataException(
+        archive + " is no complete tar archive (" + cause.getMessage() + "); fetch it again",
+        cause);
+  }
+
+  @Override
+  public int size() {
+    return listing.size();
+  }
+
+  @Override
+  public List<String> classes() {
+    return listing.classes();
+  }
+
+  @Override
+  public int label(int index) {
+    return listing.get(index).label();
+  }
+
+  @Override
+  public String name(int index) {
+    return listing.get(index).name();
+  }
+
+  @Override
+  public long bytes(int index) {
+    return listing.get(index).bytes();
+  }
+
+  @Override
+  public Image decode(int index) {
+    Listing.Entry<Place> entry = listing.get(index);
+    String name = archive + "!" + entry.name();
+    Place place = entry.place();
+    byte[] file =
+        place instanceof InMemory inMemory
+            ? inMemory.file
+            : read((InFile) place, Math.toIntExact(entry.bytes()), name);
+    return decoder.decode(file, name);
+  }
+
+  private byte[] read(InFile place, int size, String name) {
+    if (channel == null) {
+      throw new IllegalStateException("an archive held in memory has no channel");
+    }
+    ByteBuffer buffer = ByteBuffer.allocate(size);
+    try {
+      while (buffer.hasRemaining()) {
+        if (channel.read(buffer, place.position + buffer.position()) < 0) {
+          throw new CorruptImageException(
+              name, "the archive ends after %d of its %d bytes".formatted(buffer.position(), size));
+        }
+      }
+    } catch (IOException e) {
+      throw new DataException("cannot read " + name + ": " + e, e);
+    }
+    return buffer.array();
+  }
+
+  @Override
+  public void close() {
+    try {
+      if (channel != null) {
+        channel.close();
+      }
+    } catch (IOException e) {
+      throw new DataException("cannot close " + archive + ": " + e, e);
+    }
+  }
+}
