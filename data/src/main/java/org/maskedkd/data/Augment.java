@@ -1,0 +1,128 @@
+package org.maskedkd.data;
+
+/**
+ * How training images are varied.
+ *
+ * @param crop where the model's square comes from
+ * @param padding black pixels put around every side before a {@link Crop#PAD} crop
+ * @param scaleMin least share of the image's area for a {@link Crop#RANDOM_RESIZED} crop
+ * @param scaleMax largest share
+ * @param ratioMin least width to height
+ * @param ratioMax largest width to height
+ * @param flip probability of a horizontal flip
+ * @param mixupAlpha 0 for no mixup
+ * @param cutmixAlpha 0 for no cutmix
+ * @param mixProbability probability that a batch is mixed at all
+ * @param cutmixShare probability that a mixed batch is cutmix, when both are on
+ * @param erasing probability that a sample loses a rectangle to noise
+ * @param labelSmoothing share of a target spread over all classes
+ * @param evalCrop share of the resized image that a centre crop keeps, in (0, 1]
+ */
+public record Augment(
+    Crop crop,
+    int padding,
+    double scaleMin,
+    double scaleMax,
+    double ratioMin,
+    double ratioMax,
+    double flip,
+    double mixupAlpha,
+    double cutmixAlpha,
+    double mixProbability,
+    double cutmixShare,
+    double erasing,
+    double labelSmoothing,
+    double evalCrop) {
+
+  /** Where the model's square comes from. */
+  public enum Crop {
+    /** The shorter side is resized to size/evalCrop, and the middle is cut out. */
+    CENTER,
+    /** A random rectangle is resized to the square. */
+    RANDOM_RESIZED,
+    /** The image, brought to the square if it is not one already, is padded with black and cut at random. */
+    PAD
+  }
+
+  public Augment {
+    require(padding >= 0, "padding", padding, "at least 0");
+    require(scaleMin > 0 && scaleMin <= scaleMax, "scaleMin", scaleMin, "above 0, to scaleMax");
+    require(scaleMax <= 1, "scaleMax", scaleMax, "at most 1");
+    require(ratioMin > 0 && ratioMin <= ratioMax, "ratioMin", ratioMin, "above 0, to ratioMax");
+    require(Double.isFinite(ratioMax), "ratioMax", ratioMax, "finite");
+    require(isShare(flip), "flip", flip, "in [0, 1]");
+    require(mixupAlpha >= 0 && mixupAlpha <= 1000, "mixupAlpha", mixupAlpha, "in [0, 1000]");
+    require(cutmixAlpha >= 0 && cutmixAlpha <= 1000, "cutmixAlpha", cutmixAlpha, "in [0, 1000]");
+    require(isShare(mixProbability), "mixProbability", mixProbability, "in [0, 1]");
+    require(isShare(cutmixShare), "cutmixShare", cutmixShare, "in [0, 1]");
+    require(isShare(erasing), "erasing", erasing, "in [0, 1]");
+    require(isShare(labelSmoothing), "labelSmoothing", labelSmoothing, "in [0, 1]");
+    require(evalCrop > 0 && evalCrop <= 1, "evalCrop", evalCrop, "in (0, 1]");
+  }
+
+  /** The evaluation's centre crop and nothing else. */
+  public static Augment none(double evalCrop) {
+    return new Augment(Crop.CENTER, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, evalCrop);
+  }
+
+  /** Random resized crops (8 to 100 % of the area, 3:4 to 4:3) and flips. */
+  public static Augment cropsAndFlips(double evalCrop) {
+    return new Augment(
+        Crop.RANDOM_RESIZED, 0, 0.08, 1, 3.0 / 4, 4.0 / 3, 0.5, 0, 0, 0, 0, 0, 0, evalCrop);
+  }
+
+  /** Random shifts by up to {@code padding} pixels and flips, the custom for small images. */
+  public static Augment shiftsAndFlips(int padding) {
+    return new Augment(Crop.PAD, padding, 1, 1, 1, 1, 0.5, 0, 0, 0, 0, 0, 0, 1);
+  }
+
+  /** The same crops and flips with mixing. */
+  public Augment withMixing(
+      double mixupAlpha, double cutmixAlpha, double mixProbability, double cutmixShare) {
+    return new Augment(
+        crop,
+        padding,
+        scaleMin,
+        scaleMax,
+        ratioMin,
+        ratioMax,
+        flip,
+        mixupAlpha,
+        cutmixAlpha,
+        mixProbability,
+        cutmixShare,
+        erasing,
+        labelSmoothing,
+        evalCrop);
+  }
+
+  /** The same with erasing and label smoothing. */
+  public Augment withErasing(double erasing, double labelSmoothing) {
+    return new Augment(
+        crop,
+        padding,
+        scaleMin,
+        scaleMax,
+        ratioMin,
+        ratioMax,
+        flip,
+        mixupAlpha,
+        cutmixAlpha,
+        mixProbability,
+        cutmixShare,
+        erasing,
+        labelSmoothing,
+        evalCrop);
+  }
+
+  private static boolean isShare(double value) {
+    return value >= 0 && value <= 1;
+  }
+
+  private static void require(boolean condition, String name, double value, String range) {
+    if (!condition) {
+      throw new IllegalArgumentException(
+          "augmentation: %s is %s, but must be %s".formatted(name, value, range));
+    }
+  }
+}

@@ -1,0 +1,142 @@
+package org.maskedkd.data;
+
+/**
+ * Training batches without end. The batch of a step follows from the seed and the step alone: every epoch is a new
+ * permutation of the images, of which the last {@code size mod batch} are left out; what varies an image is drawn for its
+ * place in the epoch; what mixes a batch is drawn for the step.
+ *
+ * <p>The order is timm's: crop, flip, erasing per image, then mixing on the whole batch. Targets are smoothed before they are
+ * mixed.
+ */
+public final class TrainBatches extends Batches {
+  private final ImageSource source;
+  private final Augment augment;
+  private final Erasing erasing;
+  private final int batch;
+  private final int size;
+  private final long seed;
+  private final long stepsPerEpoch;
+
+  private volatile Permutation permutation = new Permutation(-1, new int[0]);
+
+  private record Permutation(int epoch, int[] order) {}
+
+  /**
+   * @param source stays the caller's, to be closed after the last batch
+   * @param batch images in a batch
+   * @param size height and width in pixels of what the model sees
+   * @param mean the model's, per channel in [0, 1]; needed for erasing
+   * @param std likewise
+   * @throws DataException when there are fewer images than make one batch
+   */
+  public TrainBatches(
+      ImageSource source, int batch, int size, Augment augment, double[] mean, double[] std, long seed) {
+    if (batch < 1 || size < 1) {
+      throw new IllegalArgumentException(
+          "a batch of %d images of %d pixels cannot be".formatted(batch, size));
+    }
+    if (source.size() < batch) {
+      throw new DataException(
+          "a batch of %d needs as many training images, but there are %d; choose a smaller batch or a larger train-limit"
+              .formatted(batch, source.size()));
+    }
+    imageBytes(batch, size);
+    Erasing.requireStatistics(mean, std);
+    this.source = source;
+    this.batch = batch;
+    this.size = size;
+    this.augment = augment;
+    this.erasing = new Erasing(mean, std);
+    this.seed = seed;
+    this.stepsPerEpoch = source.size() / batch;
+  }
+
+  public long stepsPerEpoch() {
+    return stepsPerEpoch;
+  }
+
+  @Override
+  public long steps() {
+    return Long.MAX_VALUE;
+  }
+
+  @Override
+  Batch plan(long step) {
+    int epoch = Math.toIntExact((step - 1) / stepsPerEpoch);
+    int[] order = order(epoch);
+    int[] indices = new int[batch];
+    int[] labels = new int[batch];
+    for (int i = 0; i < batch; i++) {
+      indices[i] = order[(int) place(step, i)];
+      labels[i] = source.label(indices[i]);
+    }
+    int classes = source.classes().size();
+    byte[] images = new byte[imageBytes(batch, size)];
+    float[] targets = new float[Math.multiplyExact(batch, classes)];
+    return new Batch(step, epoch, batch, size, classes, images, targets, labels, indices);
+  }
+
+  /** Where a sample stands in its epoch. */
+  private long place(long step, int position) {
+    return (step - 1) % stepsPerEpoch * batch + position;
+  }
+
+  @Override
+  void fill(Batch batch, int position) {
+    long place = place(batch.step(), position);
+    Image image = frame(source.decode(batch.indices()[position]), batch.epoch(), place);
+    int offset = position * batch.imageBytes();
+    System.arraycopy(image.rgb(), 0, batch.images(), offset, batch.imageBytes());
+    if (draws(Draws.Stream.FLIP, batch.epoch(), place).chance(augment.flip())) {
+      Framing.flip(batch.images(), offset, size);
+    }
+    Draws erase = draws(Draws.Stream.ERASE, batch.epoch(), place);
+    if (erase.chance(augment.erasing())) {
+      erasing.erase(batch.images(), offset, size, erase);
+    }
+  }
+
+  private Image frame(Image image, int epoch, long place) {
+    Draws draws = draws(Draws.Stream.CROP, epoch, place);
+    return switch (augment.crop()) {
+      case CENTER -> Framing.center(image, size, augment.evalCrop());
+      case RANDOM_RESIZED -> Framing.randomResized(image, size, augment, draws);
+      case PAD -> Framing.padded(image, size, augment, draws);
+    };
+  }
+
+  private Draws draws(Draws.Stream stream, int epoch, long place) {
+    return Draws.of(seed, stream, epoch, place);
+  }
+
+  @Override
+  void mix(Batch batch, int position) {
+    Mixing mixing = Mixing.draw(augment, size, Draws.of(seed, Draws.Stream.MIX, batch.step()));
+    int partner = batch.count() - 1 - position;
+    mixing.apply(batch.images(), position, partner, size);
+    target(mixing, batch, position, partner);
+    target(mixing, batch, partner, position);
+  }
+
+  private void target(Mixing mixing, Batch batch, int position, int partner) {
+    int own = batch.labels()[position];
+    int other = batch.labels()[partner];
+    mixing.target(
+        batch.targets(), position, batch.classes(), own, other, augment.labelSmoothing());
+  }
+
+  /** Kept for one epoch, as steps mostly come in order; anything else only costs time. */
+  private int[] order(int epoch) {
+    Permutation current = permutation;
+    if (current.epoch != epoch) {
+      int[] order = new int[source.size()];
+      for (int i = 0; i < order.length; i++) {
+        order[i] = i;
+      }
+      Draws.of(seed, Draws.Stream.ORDER, epoch).shuffle(order);
+      current = new Permutation(epoch, order);
+      permutation = current;
+    }
+    return current.order;
+  }
+}
