@@ -40,7 +40,10 @@ public record Augment(
     CENTER,
     /** A random rectangle is resized to the square. */
     RANDOM_RESIZED,
-    /** The image, brought to the square if it is not one already, is padded with black and cut at random. */
+    /**
+     * The image, brought to the square if it is not one already, is padded with black and cut at
+     * random.
+     */
     PAD
   }
 

@@ -3,8 +3,9 @@ package org.maskedkd.data;
 /**
  * A sequence of batches, each a pure function of its step. Safe for use by many threads.
  *
- * <p>A batch is made in three stages so that a {@link Prefetcher} can spread it over threads: {@link #plan} decides what is
- * in it, {@link #fill} makes one image, {@link #mix} joins image i with its partner at the other end.
+ * <p>A batch is made in three stages so that a {@link Prefetcher} can spread it over threads:
+ * {@link #plan} decides what is in it, {@link #fill} makes one image, {@link #mix} joins image i
+ * with its partner at the other end.
  */
 public abstract sealed class Batches permits TrainBatches, EvalBatches {
   Batches() {}
@@ -18,7 +19,10 @@ public abstract sealed class Batches permits TrainBatches, EvalBatches {
   /** Decodes and cuts the image at {@code position}. */
   abstract void fill(Batch batch, int position);
 
-  /** Writes targets and mixes images {@code position} and {@code count - 1 - position}; once for every pair. */
+  /**
+   * Writes targets and mixes images {@code position} and {@code count - 1 - position}; once for
+   * every pair.
+   */
   abstract void mix(Batch batch, int position);
 
   static int pairs(Batch batch) {

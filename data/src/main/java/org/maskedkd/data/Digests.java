@@ -26,4 +26,10 @@ final class Digests {
     }
     return HexFormat.of().formatHex(digest.digest());
   }
+
+  /** Of a set that follows from what {@code origin} stands for by {@code derivation}. */
+  static String derived(String origin, String derivation) {
+    byte[] identity = (origin + '\n' + derivation).getBytes(StandardCharsets.UTF_8);
+    return HexFormat.of().formatHex(sha256().digest(identity));
+  }
 }

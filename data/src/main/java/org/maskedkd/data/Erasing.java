@@ -3,8 +3,9 @@ package org.maskedkd.data;
 import java.util.Arrays;
 
 /**
- * Random erasing with one noise value per sample (timm's {@code pixel} mode). The noise is normal in normalised space; here it
- * is brought back to uint8, rounded and clamped, because the teacher is sent the same uint8 image that the student sees.
+ * Random erasing with one noise value per sample (timm's {@code pixel} mode). The noise is normal
+ * in normalised space; here it is brought back to uint8, rounded and clamped, because the teacher
+ * is sent the same uint8 image that the student sees.
  */
 final class Erasing {
   private static final int ATTEMPTS = 10;

@@ -1,6 +1,9 @@
 package org.maskedkd.data;
 
-/** Every image once, in the order of the source, centre-cropped; the last batch is what is left. Targets are one-hot. */
+/**
+ * Every image once, in the order of the source, centre-cropped; the last batch is what is left.
+ * Targets are one-hot.
+ */
 public final class EvalBatches extends Batches {
   private final ImageSource source;
   private final int batch;
@@ -11,7 +14,8 @@ public final class EvalBatches extends Batches {
    * @param source stays the caller's; {@link Subset#balanced} takes a share of it
    * @param batch images in a batch
    * @param size height and width in pixels of what the model sees
-   * @param evalCrop share of the resized image that the crop keeps, in (0, 1]; at 1 an image of the right size is left as it is
+   * @param evalCrop share of the resized image that the crop keeps, in (0, 1]; at 1 an image of the
+   *     right size is left as it is
    */
   public EvalBatches(ImageSource source, int batch, int size, double evalCrop) {
     if (batch < 1 || size < 1 || !(evalCrop > 0 && evalCrop <= 1)) {

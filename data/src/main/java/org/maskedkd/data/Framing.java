@@ -74,7 +74,9 @@ final class Framing {
     return new Image(size, size, out);
   }
 
-  /** Mirrors every row, in place, of a {@code [3, size, size]} image that starts at {@code offset}. */
+  /**
+   * Mirrors every row, in place, of a {@code [3, size, size]} image that starts at {@code offset}.
+   */
   static void flip(byte[] images, int offset, int size) {
     for (int row = 0; row < 3 * size; row++) {
       int left = offset + row * size;

@@ -1,12 +1,10 @@
 package org.maskedkd.data;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 
@@ -174,9 +172,7 @@ public final class GeneratedImages implements ImageSource {
 
   @Override
   public String fingerprint() {
-    String identity = spec + ",version=" + VERSION + "\n" + Digests.of(this);
-    byte[] digest = Digests.sha256().digest(identity.getBytes(StandardCharsets.UTF_8));
-    return HexFormat.of().formatHex(digest);
+    return Digests.derived(spec + ",version=" + VERSION, Digests.of(this));
   }
 
   @Override

@@ -1,12 +1,14 @@
 package org.maskedkd.data;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * How one batch is mixed: every image with the one at the same distance from the other end.
  *
  * @param lambda share of an image's own target; for cutmix, of its own pixels
  * @param box what cutmix takes from the partner; {@code null} for mixup
  */
-record Mixing(double lambda, Framing.@org.jspecify.annotations.Nullable Box box) {
+record Mixing(double lambda, Framing.@Nullable Box box) {
   static final Mixing NONE = new Mixing(1, null);
 
   static Mixing draw(Augment augment, int size, Draws draws) {
@@ -17,10 +19,15 @@ record Mixing(double lambda, Framing.@org.jspecify.annotations.Nullable Box box)
     }
     boolean cut = cutmix && (!mixup || draws.chance(augment.cutmixShare()));
     double lambda = draws.beta(cut ? augment.cutmixAlpha() : augment.mixupAlpha());
-    return cut ? cutmix(lambda, size, draws.below(size), draws.below(size)) : new Mixing(lambda, null);
+    return cut
+        ? cutmix(lambda, size, draws.below(size), draws.below(size))
+        : new Mixing(lambda, null);
   }
 
-  /** A box of 1 - lambda of the area around a centre, clipped to the image; lambda is then made to fit what is left of it. */
+  /**
+   * A box of 1 - lambda of the area around a centre, clipped to the image; lambda is then made to
+   * fit what is left of it.
+   */
   static Mixing cutmix(double lambda, int size, int centreY, int centreX) {
     int half = (int) (size * Math.sqrt(1 - lambda)) / 2;
     int top = Math.max(0, centreY - half);
@@ -72,8 +79,11 @@ record Mixing(double lambda, Framing.@org.jspecify.annotations.Nullable Box box)
     }
   }
 
-  /** Writes the target of a sample: {@code off} everywhere, and what lambda says on the two labels. */
-  void target(float[] targets, int position, int classes, int label, int partner, double smoothing) {
+  /**
+   * Writes the target of a sample: {@code off} everywhere, and what lambda says on the two labels.
+   */
+  void target(
+      float[] targets, int position, int classes, int label, int partner, double smoothing) {
     double off = smoothing / classes;
     double on = 1 - smoothing + off;
     for (int c = 0; c < classes; c++) {

@@ -13,14 +13,18 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.Torch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes batches ahead of time on threads of its own. What a batch holds does not depend on how many there are.
+ * Makes batches ahead of time on threads of its own. What a batch holds does not depend on how many
+ * there are.
  *
- * <p>One consumer calls {@link #take}; {@link #close} may come from any thread.
+ * <p>One consumer calls {@link #take}; {@link #close} may come from any thread. Each thread resizes
+ * with one libtorch thread; as libtorch hands that number to threads that use it for the first time
+ * later, others set their own with {@link Torch#useThreads}.
  */
 public final class Prefetcher implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Prefetcher.class);
@@ -32,6 +36,7 @@ public final class Prefetcher implements AutoCloseable {
   private final int depth;
   private final ExecutorService pool;
   private final NavigableMap<Long, Job> ahead = new TreeMap<>();
+  private @Nullable Job taken;
   private boolean closed;
 
   /** A batch under way. Once dropped, what is left of it is not done. */
@@ -56,20 +61,21 @@ public final class Prefetcher implements AutoCloseable {
     this.batches = batches;
     this.workers = workers;
     this.depth = depth;
+    Torch.manager(); // Here a missing library is an error; on a pool's thread it would be a hang.
     AtomicInteger number = new AtomicInteger();
     this.pool =
         Executors.newFixedThreadPool(
             workers,
             work -> {
-              Thread thread = new Thread(work, "data-" + number.incrementAndGet());
+              Thread thread = new Thread(() -> runAlone(work), "data-" + number.incrementAndGet());
               thread.setDaemon(true);
               return thread;
             });
   }
 
   /**
-   * Gives the batch of a step, waiting for it if need be, and sees to the next ones. Any step may be asked for; after a jump
-   * what was made ahead is dropped.
+   * Gives the batch of a step, waiting for it if need be, and sees to the next ones. Any step may
+   * be asked for; after a jump what was made ahead is dropped.
    *
    * @throws DataException when an image of this batch cannot be decoded; the next call tries anew
    * @throws IllegalStateException when this is or gets closed
@@ -89,6 +95,11 @@ public final class Prefetcher implements AutoCloseable {
     }
   }
 
+  private static void runAlone(Runnable work) {
+    Torch.useThreads(1);
+    work.run();
+  }
+
   private synchronized Job jobFor(long step) {
     if (closed) {
       throw new IllegalStateException("step " + step + " is asked of a closed prefetcher");
@@ -106,12 +117,13 @@ public final class Prefetcher implements AutoCloseable {
     for (long next = step + 1; next <= last; next++) {
       ahead.computeIfAbsent(next, this::start);
     }
+    taken = job;
     return job;
   }
 
   private Job start(long step) {
     Job job = new Job();
-    CompletableFuture.supplyAsync(() -> batches.plan(step), pool)
+    CompletableFuture.supplyAsync(() -> plan(job, step), pool)
         .thenCompose(
             batch ->
                 spread(job, batch.count(), i -> batches.fill(batch, i))
@@ -127,6 +139,13 @@ public final class Prefetcher implements AutoCloseable {
               }
             });
     return job;
+  }
+
+  private Batch plan(Job job, long step) {
+    if (job.isDropped()) {
+      throw new CancellationException("step " + step + " is no longer wanted");
+    }
+    return batches.plan(step);
   }
 
   private CompletableFuture<Void> spread(Job job, int count, IntConsumer work) {
@@ -157,18 +176,26 @@ public final class Prefetcher implements AutoCloseable {
     ahead.clear();
   }
 
-  /** Drops what is under way and waits for the images being decoded; at most half a minute, after which it says so. */
+  /**
+   * Drops what is under way and waits for the images being decoded; at most half a minute, after
+   * which it says so.
+   */
   @Override
   public void close() {
     synchronized (this) {
       closed = true;
       dropAll();
+      if (taken != null) {
+        taken.result.cancel(false);
+      }
     }
     // Not shutdownNow: an interrupt in the middle of a read would close the archive for everybody.
     pool.shutdown();
     try {
       if (!pool.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
-        log.warn("data threads are still decoding after {} s; they are left to end by themselves", CLOSE_SECONDS);
+        log.warn(
+            "data threads are still decoding after {} s; they are left to end by themselves",
+            CLOSE_SECONDS);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -14,8 +14,8 @@ public final class Subset implements ImageSource {
   }
 
   /**
-   * A seeded choice of {@code count} images with as many of each class as there are, give or take one. A larger choice
-   * contains the smaller one of the same seed.
+   * A seeded choice of {@code count} images with as many of each class as there are, give or take
+   * one. A larger choice contains the smaller one of the same seed.
    *
    * @param source owned by the result, which closes it
    * @param count 0, or as many as there are and more, for all

@@ -1,12 +1,13 @@
 package org.maskedkd.data;
 
 /**
- * Training batches without end. The batch of a step follows from the seed and the step alone: every epoch is a new
- * permutation of the images, of which the last {@code size mod batch} are left out; what varies an image is drawn for its
- * place in the epoch; what mixes a batch is drawn for the step.
+ * Training batches without end. The batch of a step follows from the seed and the step alone: every
+ * epoch is a new permutation of the images, of which the last {@code size mod batch} are left out;
+ * what varies an image is drawn for its place in the epoch; what mixes a batch is drawn for the
+ * step.
  *
- * <p>The order is timm's: crop, flip, erasing per image, then mixing on the whole batch. Targets are smoothed before they are
- * mixed.
+ * <p>The order is timm's: crop, flip, erasing per image, then mixing on the whole batch. Targets
+ * are smoothed before they are mixed.
  */
 public final class TrainBatches extends Batches {
   private final ImageSource source;
@@ -30,7 +31,13 @@ public final class TrainBatches extends Batches {
    * @throws DataException when there are fewer images than make one batch
    */
   public TrainBatches(
-      ImageSource source, int batch, int size, Augment augment, double[] mean, double[] std, long seed) {
+      ImageSource source,
+      int batch,
+      int size,
+      Augment augment,
+      double[] mean,
+      double[] std,
+      long seed) {
     if (batch < 1 || size < 1) {
       throw new IllegalArgumentException(
           "a batch of %d images of %d pixels cannot be".formatted(batch, size));
@@ -121,8 +128,7 @@ public final class TrainBatches extends Batches {
   private void target(Mixing mixing, Batch batch, int position, int partner) {
     int own = batch.labels()[position];
     int other = batch.labels()[partner];
-    mixing.target(
-        batch.targets(), position, batch.classes(), own, other, augment.labelSmoothing());
+    mixing.target(batch.targets(), position, batch.classes(), own, other, augment.labelSmoothing());
   }
 
   /** Kept for one epoch, as steps mostly come in order; anything else only costs time. */
