@@ -1,6 +1,5 @@
 package org.maskedkd.tensor;
 
-import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
@@ -8,10 +7,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The engine of this process: started once, with settings that must precede its first touch.
- * Computes on the processor.
- */
+/** The engine of this process: started once, with settings that must precede its first touch. */
 public final class Torch {
   private static @Nullable Engine engine;
   private static @Nullable NDManager manager;
@@ -47,8 +43,7 @@ public final class Torch {
     // DJL turns gradients off on the thread that happens to load it and on no other; here every
     // thread starts as torch has it, and GradMode decides.
     JniUtils.setGradMode(true);
-    // Named, or a libtorch with CUDA would put arrays where Tensors cannot write them in place.
-    manager = started.newBaseManager(Device.cpu());
+    manager = started.newBaseManager();
     engine = started;
   }
 

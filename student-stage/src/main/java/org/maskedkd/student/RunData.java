@@ -1,0 +1,228 @@
+package org.maskedkd.student;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.maskedkd.data.Augment;
+import org.maskedkd.data.Batch;
+import org.maskedkd.data.DataException;
+import org.maskedkd.data.EvalBatches;
+import org.maskedkd.data.ImageSource;
+import org.maskedkd.data.OnCorrupt;
+import org.maskedkd.data.Prefetcher;
+import org.maskedkd.data.SourceOptions;
+import org.maskedkd.data.Subset;
+import org.maskedkd.data.TrainBatches;
+import org.maskedkd.proto.v1.Augmentation;
+import org.maskedkd.proto.v1.DataSpec;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.vit.VitConfig;
+
+/** The run's images: training batches prepared ahead, and evaluation batches. */
+final class RunData implements AutoCloseable {
+  // The running step's batch is taken; one more is ready when it ends, and one is in the making.
+  private static final int BATCHES_AHEAD = 2;
+
+  private final ImageSource train;
+  private final ImageSource eval;
+  private final Prefetcher prefetcher;
+  private final SourceOptions sourceOptions;
+  private final long seed;
+  private final int size;
+  private final int workers;
+  private final double evalCrop;
+
+  private RunData(
+      OpenStudent spec,
+      VitConfig config,
+      ImageSource train,
+      ImageSource eval,
+      SourceOptions options) {
+    this.train = train;
+    this.eval = eval;
+    this.sourceOptions = options;
+    this.seed = spec.getSeed();
+    this.size = config.imageHeight();
+    this.workers = Math.max(1, spec.getData().getWorkers());
+    this.evalCrop = spec.getAugmentation().getEvalCrop();
+    this.prefetcher =
+        new Prefetcher(
+            new TrainBatches(
+                train,
+                spec.getBatch(),
+                size,
+                augment(spec.getAugmentation()),
+                config.meanValues(),
+                config.stdValues(),
+                seed),
+            workers,
+            BATCHES_AHEAD);
+  }
+
+  /**
+   * Opens both sets.
+   *
+   * @throws DataException if one is missing, damaged, too small, or their classes differ
+   */
+  static RunData open(OpenStudent spec, VitConfig config, Path dataRoot) {
+    if (config.imageHeight() != config.imageWidth()) {
+      throw new IllegalArgumentException(
+          "training needs a square image, %s has %dx%d"
+              .formatted(config.canonical(), config.imageHeight(), config.imageWidth()));
+    }
+    DataSpec data = spec.getData();
+    SourceOptions options =
+        SourceOptions.defaults()
+            .withOnCorrupt(
+                data.getOnCorrupt() == DataSpec.OnCorrupt.ON_CORRUPT_SKIP
+                    ? OnCorrupt.SKIP
+                    : OnCorrupt.FAIL);
+    ImageSource train =
+        Subset.balanced(
+            ImageSource.open(data.getTrain(), dataRoot, options),
+            data.getTrainLimit(),
+            spec.getSeed());
+    try {
+      ImageSource eval = ImageSource.open(data.getEval(), dataRoot, options);
+      try {
+        ImageSource.requireSameClasses(train, eval);
+        return new RunData(spec, config, train, eval, options);
+      } catch (RuntimeException e) {
+        eval.close();
+        throw e;
+      }
+    } catch (RuntimeException e) {
+      train.close();
+      throw e;
+    }
+  }
+
+  /**
+   * A path that a coordinator named, which must lie inside the data root.
+   *
+   * @throws DataException if it does not
+   */
+  static Path inside(Path dataRoot, String name) {
+    Path root = dataRoot.toAbsolutePath().normalize();
+    Path path = root.resolve(name).normalize();
+    if (!path.startsWith(root)) {
+      throw new DataException(
+          "'%s' is outside the data root %s: move it there, or start the student with another --data-root"
+              .formatted(name, root));
+    }
+    return path;
+  }
+
+  private static Augment augment(Augmentation wire) {
+    return new Augment(
+        switch (wire.getCrop()) {
+          case CROP_CENTER -> Augment.Crop.CENTER;
+          case CROP_RANDOM_RESIZED -> Augment.Crop.RANDOM_RESIZED;
+          case CROP_PAD -> Augment.Crop.PAD;
+          case CROP_UNSPECIFIED, UNRECOGNIZED ->
+              throw new IllegalArgumentException(
+                  "augmentation.crop must be center, random-resized or pad, found "
+                      + wire.getCrop());
+        },
+        wire.getPadding(),
+        wire.getScaleMin(),
+        wire.getScaleMax(),
+        wire.getRatioMin(),
+        wire.getRatioMax(),
+        wire.getFlip(),
+        wire.getMixupAlpha(),
+        wire.getCutmixAlpha(),
+        wire.getMixProbability(),
+        wire.getCutmixShare(),
+        wire.getErasing(),
+        wire.getLabelSmoothing(),
+        wire.getEvalCrop());
+  }
+
+  /** Images {@code [from, to)} of a batch: uint8 {@code [to-from, 3, size, size]}, a view. */
+  static ByteBuffer images(Batch batch, int from, int to) {
+    int perImage = batch.images().length / batch.count();
+    return ByteBuffer.wrap(batch.images(), from * perImage, (to - from) * perImage).slice();
+  }
+
+  /** Targets of images {@code [from, to)}: {@code [to-from, classes]}. */
+  static float[] targets(Batch batch, int from, int to) {
+    return Arrays.copyOfRange(batch.targets(), from * batch.classes(), to * batch.classes());
+  }
+
+  /** Batch {@code step}, waiting for it if it is not ready. */
+  Batch take(long step) throws InterruptedException {
+    return prefetcher.take(step);
+  }
+
+  /**
+   * Evaluation images in a fixed order, decoded ahead; close it after use.
+   *
+   * @param images the first so many of a seeded choice that is balanced over the classes; 0 for all
+   */
+  EvaluationPass evaluation(int images, int batch) {
+    // The subset would close what it stands on, and the evaluation set outlives this pass.
+    ImageSource source = images == 0 ? eval : Subset.balanced(new Borrowed(eval), images, seed);
+    return new EvaluationPass(new EvalBatches(source, batch, size, evalCrop), workers);
+  }
+
+  /** One walk over evaluation images. */
+  static final class EvaluationPass implements AutoCloseable, Iterable<Batch> {
+    private final Prefetcher ahead;
+    private final long steps;
+
+    private EvaluationPass(EvalBatches batches, int workers) {
+      this.ahead = new Prefetcher(batches, workers, BATCHES_AHEAD);
+      this.steps = batches.steps();
+    }
+
+    @Override
+    public Iterator<Batch> iterator() {
+      return LongStream.rangeClosed(1, steps).mapToObj(this::take).iterator();
+    }
+
+    private Batch take(long step) {
+      try {
+        return ahead.take(step);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IllegalStateException("interrupted while waiting for evaluation images", e);
+      }
+    }
+
+    @Override
+    public void close() {
+      ahead.close();
+    }
+  }
+
+  List<String> classes() {
+    return train.classes();
+  }
+
+  int trainImages() {
+    return train.size();
+  }
+
+  int evalImages() {
+    return eval.size();
+  }
+
+  String fingerprint() {
+    return train.fingerprint();
+  }
+
+  String decoder() {
+    return sourceOptions.decoder().name();
+  }
+
+  @Override
+  public void close() {
+    prefetcher.close();
+    train.close();
+    eval.close();
+  }
+}

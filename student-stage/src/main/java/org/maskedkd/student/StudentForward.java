@@ -1,0 +1,62 @@
+package org.maskedkd.student;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.Scope;
+import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.Saliency;
+import org.maskedkd.vit.VisionTransformer;
+import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.VitOutput;
+
+/** From uint8 images to the student's logits and, where asked, its saliency. */
+final class StudentForward {
+  private final VisionTransformer model;
+
+  StudentForward(VisionTransformer model) {
+    this.model = model;
+  }
+
+  VitConfig config() {
+    return model.config();
+  }
+
+  /**
+   * @param logits float32 {@code [batch, classes]}, with its graph if gradients are on; belongs to
+   *     the caller's scope
+   * @param saliency {@code [batch][patches]}, empty when it was not asked for
+   */
+  record Result(NDArray logits, float[][] saliency) {}
+
+  /**
+   * @param images uint8 {@code [count, channels, height, width]}
+   * @param drops drop-path scales {@code [2*depth][count]}, null for none
+   */
+  Result run(
+      Scope scope, ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+    VitConfig config = model.config();
+    NDArray pixels =
+        Tensors.fromBytes(
+            scope.manager(),
+            images,
+            DataType.UINT8,
+            count,
+            config.channels(),
+            config.imageHeight(),
+            config.imageWidth());
+    NDArray patches =
+        Ops.normalizePatches(
+            Ops.patches(pixels, config.patch()), config.meanValues(), config.stdValues());
+    VitOutput output = model.forward(patches, null, drops, wantSaliency);
+    @Nullable NDArray attention = output.classAttention();
+    float[][] saliency =
+        attention == null
+            ? new float[0][]
+            : Saliency.ofClassAttention(
+                Tensors.floats(attention), count, config.heads(), config.prefixTokens());
+    return new Result(output.logits(), saliency);
+  }
+}

@@ -1,0 +1,87 @@
+package org.maskedkd.student;
+
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.Logging;
+import org.maskedkd.runtime.ParentPipe;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The student process. */
+@Command(
+    name = "student-stage",
+    mixinStandardHelpOptions = true,
+    description =
+        "Serves one student: data, forward, saliency, backward, optimizer and checkpoints, as a coordinator asks.")
+public final class StudentMain implements Callable<Integer> {
+  @Option(
+      names = "--listen",
+      defaultValue = "127.0.0.1:9090",
+      paramLabel = "HOST:PORT",
+      description = "Where to serve gRPC; port 0 takes a free one. Default: ${DEFAULT-VALUE}")
+  private String listen = "";
+
+  @Option(
+      names = "--management",
+      defaultValue = "127.0.0.1:0",
+      paramLabel = "HOST:PORT",
+      description = "Where to serve /metrics, /livez and /readyz. Default: ${DEFAULT-VALUE}")
+  private String management = "";
+
+  @Option(
+      names = "--data-root",
+      defaultValue = ".",
+      paramLabel = "DIR",
+      description = "Data sets outside this folder are refused. Default: ${DEFAULT-VALUE}")
+  private Path dataRoot = Path.of(".");
+
+  @Option(
+      names = "--run-root",
+      defaultValue = "runs",
+      paramLabel = "DIR",
+      description = "Folder of the run directories. Default: ${DEFAULT-VALUE}")
+  private Path runRoot = Path.of("runs");
+
+  @Option(
+      names = "--threads",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Threads of an operator where the run does not say; 0: the engine's choice.")
+  private int threads;
+
+  @Option(
+      names = "--insecure",
+      description = "Listen beyond loopback although nothing is encrypted or authenticated.")
+  private boolean insecure;
+
+  @Option(
+      names = "--exit-with-stdin",
+      description =
+          "End when standard input ends, and leave Ctrl-C to the process that started this.")
+  private boolean exitWithStdin;
+
+  @Option(names = "--log-file", paramLabel = "FILE", description = "Also write the log here.")
+  private Path logFile = Path.of("");
+
+  @Override
+  public Integer call() throws InterruptedException {
+    Logging.configure("student", "INFO");
+    if (!logFile.toString().isEmpty()) {
+      Logging.toFile(logFile);
+    }
+    StudentOptions options =
+        new StudentOptions(listen, management, dataRoot, runRoot, insecure, threads);
+    try (StudentStage stage = StudentStage.start(options)) {
+      if (exitWithStdin) {
+        GracefulStop.ignoreInterrupt();
+        ParentPipe.watch(System.in, stage::requestShutdown);
+      } else {
+        GracefulStop.install().onRequest(stage::requestShutdown);
+      }
+      System.out.println("listening 127.0.0.1:" + stage.port());
+      stage.awaitShutdown();
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,16 @@
+package org.maskedkd.student;
+
+import java.nio.file.Path;
+
+/**
+ * How a student process was started.
+ *
+ * @param listen {@code host:port} for gRPC, port 0 for any free one
+ * @param management {@code host:port} for metrics and probes
+ * @param dataRoot data sets outside this folder are refused
+ * @param runRoot folder of run directories; a run writes into the one that bears its name
+ * @param insecure whether to listen beyond loopback without TLS
+ * @param threads intra-operator threads where the run does not say; 0 for the engine's choice
+ */
+record StudentOptions(
+    String listen, String management, Path dataRoot, Path runRoot, boolean insecure, int threads) {}

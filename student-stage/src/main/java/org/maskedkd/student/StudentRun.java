@@ -1,0 +1,480 @@
+package org.maskedkd.student;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.Batch;
+import org.maskedkd.proto.v1.Checkpoint;
+import org.maskedkd.proto.v1.Checkpointed;
+import org.maskedkd.proto.v1.Evaluate;
+import org.maskedkd.proto.v1.EvaluateProgress;
+import org.maskedkd.proto.v1.Evaluated;
+import org.maskedkd.proto.v1.Export;
+import org.maskedkd.proto.v1.Exported;
+import org.maskedkd.proto.v1.Forwarded;
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Numerics;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.Probe;
+import org.maskedkd.proto.v1.ProbeDone;
+import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.Restore;
+import org.maskedkd.proto.v1.Restored;
+import org.maskedkd.proto.v1.StepDone;
+import org.maskedkd.proto.v1.StepFailed;
+import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.StepRecord;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent;
+import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.proto.v1.WeightsChoice;
+import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Outbox;
+import org.maskedkd.tensor.GradMode;
+import org.maskedkd.tensor.Precision;
+import org.maskedkd.tensor.Scope;
+import org.maskedkd.tensor.Tensors;
+import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.SafetensorsType;
+import org.maskedkd.vit.VisionTransformer;
+import org.maskedkd.vit.VitConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One run's student: model, data, optimizer and checkpoints. Everything but {@link #committedStep}
+ * and {@link #recordsSinceCheckpoint} is called on the training thread.
+ */
+final class StudentRun implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(StudentRun.class);
+
+  private final OpenStudent spec;
+  private final Learner learner;
+  private final StudentForward forward;
+  private final RunData data;
+  private final @Nullable TeacherView teacherView;
+  private final CheckpointStore checkpoints;
+  private final Path directory;
+  private final Numerics numerics;
+  private final ModelInfo modelInfo;
+  private final Metrics metrics;
+
+  private final List<StepRecord> records = new ArrayList<>();
+  private volatile long committed;
+
+  private StudentRun(
+      OpenStudent spec,
+      StudentOptions options,
+      Metrics metrics,
+      RunData data,
+      VisionTransformer model) {
+    this.spec = spec;
+    this.metrics = metrics;
+    this.data = data;
+    this.directory = options.runRoot().resolve(spec.getRun());
+    this.checkpoints = new CheckpointStore(directory.resolve("checkpoints"));
+    this.learner = new Learner(model, spec.getOptimization());
+    this.forward = new StudentForward(model);
+    VitConfig config = model.config();
+    this.teacherView =
+        spec.hasTeacherGrid()
+            ? new TeacherView(
+                spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
+            : null;
+    this.numerics =
+        Numerics.newBuilder()
+            .putAllFacts(Torch.numerics())
+            .putFacts("precision", model.precision().name())
+            .putFacts("image_decoder", data.decoder())
+            .build();
+    this.modelInfo =
+        ModelInfo.newBuilder()
+            .setModel(config.canonical())
+            .setGrid(
+                Grid.newBuilder()
+                    .setImageHeight(config.imageHeight())
+                    .setImageWidth(config.imageWidth())
+                    .setPatch(config.patch())
+                    .setChannels(config.channels()))
+            .setClasses(config.classes())
+            .setParameters(model.parameterCount())
+            .setWeightsDigest(model.digest())
+            .addAllMean(config.mean())
+            .addAllStd(config.std())
+            .addAllNotices(model.notices())
+            .build();
+  }
+
+  /**
+   * Builds model, data and optimizer.
+   *
+   * @throws RuntimeException with a message for the user if anything in {@code spec} does not fit
+   */
+  static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics) {
+    if (!spec.getRun().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")) {
+      throw new IllegalArgumentException(
+          "a run's name must be letters, digits, '.', '_' and '-', at most 100, found '%s'"
+              .formatted(spec.getRun()));
+    }
+    int threads =
+        spec.getStudent().getThreads() > 0 ? spec.getStudent().getThreads() : options.threads();
+    Torch.start(threads);
+    if (threads > 0) {
+      Torch.useThreads(threads);
+    }
+    VitConfig config = ModelZoo.parse(spec.getStudent().getModel());
+    if (spec.getStudent().getMeanCount() > 0) {
+      config =
+          config.withStatistics(spec.getStudent().getMeanList(), spec.getStudent().getStdList());
+    }
+    RunData data = RunData.open(spec, config, options.dataRoot());
+    try {
+      config = config.withClasses(data.classes().size());
+      return new StudentRun(
+          spec, options, metrics, data, startingPoint(spec, config, options.dataRoot()));
+    } catch (RuntimeException e) {
+      data.close();
+      throw e;
+    }
+  }
+
+  private static VisionTransformer startingPoint(
+      OpenStudent spec, VitConfig config, Path dataRoot) {
+    Precision precision = Precisions.of(spec.getStudent().getPrecision());
+    if (spec.getStudent().getInit().isEmpty()) {
+      return VisionTransformer.initialised(
+          config, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
+    }
+    Path init = RunData.inside(dataRoot, spec.getStudent().getInit());
+    return VisionTransformer.adapted(
+        config, init, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
+  }
+
+  String name() {
+    return spec.getRun();
+  }
+
+  /** Whether this run was opened with the very same specification. */
+  boolean matches(OpenStudent other) {
+    return spec.equals(other);
+  }
+
+  long committedStep() {
+    return committed;
+  }
+
+  /** The records that no checkpoint covers yet; thread-safe. */
+  List<StepRecord> recordsSinceCheckpoint() {
+    synchronized (records) {
+      return List.copyOf(records);
+    }
+  }
+
+  StudentOpened opened() {
+    return StudentOpened.newBuilder()
+        .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+        .setModel(modelInfo)
+        .setNumerics(numerics)
+        .addAllClasses(data.classes())
+        .setTrainImages(data.trainImages())
+        .setEvalImages(data.evalImages())
+        .setDataFingerprint(data.fingerprint())
+        .setCommittedStep(committed)
+        .build();
+  }
+
+  void carryOut(StudentCommand command, Inbox inbox, Outbox<StudentEvent> outbox) throws Exception {
+    switch (command.getCommandCase()) {
+      case PLAN -> step(command.getPlan(), inbox, outbox);
+      case PROBE -> probe(command.getProbe(), outbox);
+      case EVALUATE -> outbox.send(evaluate(command.getEvaluate(), outbox));
+      case CHECKPOINT -> outbox.send(checkpoint(command.getCheckpoint()));
+      case RESTORE -> outbox.send(restore(command.getRestore()));
+      case EXPORT -> outbox.send(export(command.getExport()));
+      case BACKWARD, ABANDON, COMMAND_NOT_SET ->
+          throw new IllegalStateException(command.getCommandCase() + " is not a queued command");
+    }
+  }
+
+  private void step(StepPlan plan, Inbox inbox, Outbox<StudentEvent> outbox)
+      throws InterruptedException {
+    if (plan.getStep() != committed + 1) {
+      throw new IllegalArgumentException(
+          "the plan is for step %d, but this student has committed step %d: the next is %d"
+              .formatted(plan.getStep(), committed, committed + 1));
+    }
+    long begin = System.nanoTime();
+    Batch batch = data.take(plan.getStep());
+    long ready = System.nanoTime();
+    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
+    try (TrainingStep step =
+        new TrainingStep(
+            plan,
+            batch,
+            forward,
+            teacherView,
+            inbox,
+            forwarded -> outbox.send(event(forwarded)),
+            spec.getSeed(),
+            spec.getStudent().getDropPath())) {
+      StepInterpreter.run(plan, batch.count(), step);
+      long start = System.nanoTime();
+      double norm = learner.step(plan.getLearningRate());
+      long end = System.nanoTime();
+      step.optimized(start, end);
+      if (!Double.isFinite(norm)) {
+        outbox.send(
+            failed(plan, "the gradient's norm is " + norm + "; the weights were not touched"));
+        return;
+      }
+      committed = plan.getStep();
+      StepRecord record =
+          StepRecord.newBuilder()
+              .setStep(plan.getStep())
+              .setEpoch(plan.getEpoch())
+              .setLearningRate(plan.getLearningRate())
+              .setImages(batch.count())
+              .setLoss(step.meanLoss())
+              .setGradientNorm(norm)
+              .setDataWaitSeconds(seconds(ready - begin))
+              .setStepSeconds(seconds(end - begin))
+              .addAllSpans(step.spans())
+              .build();
+      synchronized (records) {
+        records.add(record);
+      }
+      measure(record);
+      outbox.send(
+          StudentEvent.newBuilder()
+              .setStepDone(
+                  StepDone.newBuilder()
+                      .setRun(plan.getRun())
+                      .setAttempt(plan.getAttempt())
+                      .setRecord(record))
+              .build());
+    } catch (StepAbandonedException e) {
+      learner.dropGradients();
+      log.warn("step {} was abandoned: {}", plan.getStep(), e.getMessage());
+      outbox.send(failed(plan, String.valueOf(e.getMessage())));
+    } finally {
+      inbox.endStep();
+    }
+  }
+
+  private void measure(StepRecord record) {
+    record
+        .getSpansList()
+        .forEach(
+            span ->
+                metrics.busy(
+                    "student",
+                    span.getOperation(),
+                    seconds(span.getEndNanos() - span.getStartNanos())));
+    metrics.images(record.getImages());
+    metrics.dataWait(record.getDataWaitSeconds());
+  }
+
+  private static StudentEvent event(Forwarded forwarded) {
+    return StudentEvent.newBuilder().setForwarded(forwarded).build();
+  }
+
+  private static StudentEvent failed(StepPlan plan, String reason) {
+    return StudentEvent.newBuilder()
+        .setStepFailed(
+            StepFailed.newBuilder()
+                .setRun(plan.getRun())
+                .setAttempt(plan.getAttempt())
+                .setStep(plan.getStep())
+                .setReason(reason))
+        .build();
+  }
+
+  /** Evaluation images with what a teacher would see of them; nothing is trained. */
+  private void probe(Probe probe, Outbox<StudentEvent> outbox) {
+    if (teacherView == null) {
+      throw new IllegalArgumentException("a probe needs a teacher's grid, and this run has none");
+    }
+    int index = 0;
+    int images = 0;
+    try (RunData.EvaluationPass pass = data.evaluation(probe.getImages(), probe.getMicroBatch())) {
+      for (Batch batch : pass) {
+        int count = batch.count();
+        try (GradMode off = GradMode.off();
+            Scope scope = Scope.open()) {
+          StudentForward.Result result =
+              forward.run(
+                  scope,
+                  RunData.images(batch, 0, count),
+                  count,
+                  null,
+                  teacherView.needsAttention(probe.getKeep()));
+          TeacherView.Kept kept =
+              teacherView.choose(
+                  RunData.images(batch, 0, count),
+                  count,
+                  result.saliency(),
+                  probe.getKeep(),
+                  0,
+                  images);
+          MicroBatchMessages.forwarded(
+                  probe.getRun(),
+                  probe.getAttempt(),
+                  0,
+                  index,
+                  Tensors.floats(result.logits()),
+                  batch.targets(),
+                  count,
+                  kept)
+              .forEach(message -> outbox.send(event(message)));
+        }
+        index++;
+        images += count;
+      }
+    }
+    outbox.send(
+        StudentEvent.newBuilder()
+            .setProbeDone(
+                ProbeDone.newBuilder()
+                    .setRun(probe.getRun())
+                    .setAttempt(probe.getAttempt())
+                    .setImages(images))
+            .build());
+  }
+
+  private StudentEvent evaluate(Evaluate request, Outbox<StudentEvent> outbox) throws Exception {
+    Evaluated result =
+        request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA
+            ? learner.withEma(() -> evaluateNow(request, outbox))
+            : evaluateNow(request, outbox);
+    return StudentEvent.newBuilder().setEvaluated(result).build();
+  }
+
+  private Evaluated evaluateNow(Evaluate request, Outbox<StudentEvent> outbox) {
+    long start = System.nanoTime();
+    long lastWord = start;
+    Evaluation evaluation = new Evaluation();
+    int of = request.getImages() == 0 ? data.evalImages() : request.getImages();
+    try (RunData.EvaluationPass pass = data.evaluation(request.getImages(), request.getBatch())) {
+      for (Batch batch : pass) {
+        evaluation.add(forward, batch);
+        if (System.nanoTime() - lastWord > TimeUnit.SECONDS.toNanos(1)) {
+          lastWord = System.nanoTime();
+          outbox.send(
+              StudentEvent.newBuilder()
+                  .setEvaluateProgress(
+                      EvaluateProgress.newBuilder()
+                          .setId(request.getId())
+                          .setImages(evaluation.images())
+                          .setOf(of))
+                  .build());
+        }
+      }
+    }
+    return Evaluated.newBuilder()
+        .setId(request.getId())
+        .setImages(evaluation.images())
+        .setTop1(evaluation.top1())
+        .setTop5(evaluation.top5())
+        .setLoss(evaluation.meanLoss())
+        .setSeconds(seconds(System.nanoTime() - start))
+        .build();
+  }
+
+  private StudentEvent checkpoint(Checkpoint request) {
+    long start = System.nanoTime();
+    Checkpointed.Builder done =
+        Checkpointed.newBuilder()
+            .setStep(committed)
+            .setDirectory(directory.resolve("checkpoints/step-" + committed).toString());
+    CheckpointStore.Manifest facts =
+        new CheckpointStore.Manifest(
+            0,
+            committed,
+            request.getCoordinatorState(),
+            new TreeMap<>(numerics.getFactsMap()),
+            Map.of(
+                "model", modelInfo.getModel(),
+                "initial_weights_sha256", modelInfo.getWeightsDigest(),
+                "data_sha256", data.fingerprint(),
+                "seed", Long.toString(spec.getSeed()),
+                "run", spec.getRun()),
+            Map.of());
+    try {
+      done.setBytes(checkpoints.write(facts, learner::save, request.getKeepLast()));
+      synchronized (records) {
+        records.clear();
+      }
+      metrics.checkpoint(done.getBytes(), seconds(System.nanoTime() - start));
+    } catch (IOException e) {
+      String warning =
+          "checkpoint step-%d could not be written and the ones before it stand: %s"
+              .formatted(committed, e.getMessage());
+      log.warn(warning, e);
+      done.setWarning(warning);
+    }
+    done.setSeconds(seconds(System.nanoTime() - start));
+    return StudentEvent.newBuilder().setCheckpointed(done).build();
+  }
+
+  private StudentEvent restore(Restore request) throws IOException {
+    Restored.Builder restored = Restored.newBuilder();
+    Optional<CheckpointStore.Sound> sound =
+        checkpoints.newestSound(request.getStep(), restored::addWarnings);
+    if (sound.isPresent()) {
+      CheckpointStore.Manifest manifest = sound.get().manifest();
+      learner.load(sound.get().directory());
+      committed = manifest.step();
+      synchronized (records) {
+        records.clear();
+      }
+      restored
+          .setStep(committed)
+          .setCoordinatorState(manifest.coordinatorState())
+          .setNumerics(Numerics.newBuilder().putAllFacts(manifest.numerics()));
+      log.info("continuing from {}", sound.get().directory());
+    }
+    return StudentEvent.newBuilder().setRestored(restored).build();
+  }
+
+  private StudentEvent export(Export request) throws Exception {
+    if (!request.getFile().matches("[A-Za-z0-9][A-Za-z0-9._-]*\\.safetensors")) {
+      throw new IllegalArgumentException(
+          "an export is a plain file name that ends in .safetensors, found '%s'"
+              .formatted(request.getFile()));
+    }
+    Path file = directory.resolve(request.getFile());
+    VisionTransformer model = learner.model();
+    if (request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA) {
+      learner.withEma(() -> save(model, file, request));
+    } else {
+      save(model, file, request);
+    }
+    return StudentEvent.newBuilder()
+        .setExported(Exported.newBuilder().setFile(file.toString()).setBytes(Files.size(file)))
+        .build();
+  }
+
+  private static Path save(VisionTransformer model, Path file, Export request) throws IOException {
+    model.save(file, SafetensorsType.F32, request.getMetadataMap());
+    return file;
+  }
+
+  private static double seconds(long nanos) {
+    return nanos / 1e9;
+  }
+
+  @Override
+  public void close() {
+    data.close();
+    learner.close();
+  }
+}

@@ -1,0 +1,216 @@
+package org.maskedkd.student;
+
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.Backward;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.ShutdownReply;
+import org.maskedkd.proto.v1.ShutdownRequest;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent;
+import org.maskedkd.proto.v1.StudentGrpc;
+import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.proto.v1.WhereReply;
+import org.maskedkd.proto.v1.WhereRequest;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Outbox;
+import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The student's side of the contract: one run at a time, on one training thread. The network's
+ * threads only take messages apart and hand them over.
+ */
+final class StudentService extends StudentGrpc.StudentImplBase {
+  private static final Logger log = LoggerFactory.getLogger(StudentService.class);
+
+  // A gradient of a whole batch of 16,384 images and 1000 classes still fits.
+  private static final long MAX_GRADIENT_BYTES = 64L << 20;
+
+  private final StudentOptions options;
+  private final ExecutorService training;
+  private final Metrics metrics;
+  private final Runnable shutdown;
+
+  /** The open run, or null. Written by the training thread, read by the network's. */
+  private volatile @Nullable StudentRun open;
+
+  StudentService(
+      StudentOptions options, ExecutorService training, Metrics metrics, Runnable shutdown) {
+    this.options = options;
+    this.training = training;
+    this.metrics = metrics;
+    this.shutdown = shutdown;
+  }
+
+  @Override
+  public void open(OpenStudent request, StreamObserver<StudentOpened> response) {
+    training.execute(
+        () -> {
+          try {
+            response.onNext(open(request));
+            response.onCompleted();
+          } catch (RuntimeException e) {
+            log.error("run {} could not be opened", request.getRun(), e);
+            response.onError(Failures.toStatus(Categories.of(e)));
+          }
+        });
+  }
+
+  private StudentOpened open(OpenStudent request) {
+    if (request.getProtocolVersion() != Protocol.PROTOCOL_VERSION_VALUE) {
+      throw new RunException(
+          ExitCode.INCOMPATIBLE,
+          "this student speaks protocol version %d, the coordinator speaks %d: run the same release everywhere"
+              .formatted(Protocol.PROTOCOL_VERSION_VALUE, request.getProtocolVersion()));
+    }
+    StudentRun current = open;
+    if (current != null && !current.matches(request)) {
+      log.info("run {} makes place for run {}", current.name(), request.getRun());
+      open = null;
+      current.close();
+      current = null;
+    }
+    if (current == null) {
+      current = StudentRun.open(request, options, metrics);
+      open = current;
+    }
+    return current.opened();
+  }
+
+  @Override
+  public StreamObserver<StudentCommand> train(StreamObserver<StudentEvent> response) {
+    return new TrainStream((ServerCallStreamObserver<StudentEvent>) response);
+  }
+
+  @Override
+  public void where(WhereRequest request, StreamObserver<WhereReply> response) {
+    StudentRun run = open;
+    WhereReply.Builder reply = WhereReply.newBuilder();
+    if (run != null && run.name().equals(request.getRun())) {
+      reply
+          .setOpen(true)
+          .setCommittedStep(run.committedStep())
+          .addAllRecords(run.recordsSinceCheckpoint());
+    }
+    response.onNext(reply.build());
+    response.onCompleted();
+  }
+
+  @Override
+  public void shutdown(ShutdownRequest request, StreamObserver<ShutdownReply> response) {
+    log.info("asked to shut down: {}", request.getReason());
+    response.onNext(ShutdownReply.getDefaultInstance());
+    response.onCompleted();
+    shutdown.run();
+  }
+
+  /** Frees the open run; on the training thread, once no stream is left. */
+  void closeRun() {
+    StudentRun run = open;
+    open = null;
+    if (run != null) {
+      run.close();
+    }
+  }
+
+  /** One coordinator's stream. */
+  private final class TrainStream implements StreamObserver<StudentCommand> {
+    private final Inbox inbox = new Inbox();
+    private final Outbox<StudentEvent> outbox;
+    private TensorFrames.@Nullable Assembler assembler;
+
+    TrainStream(ServerCallStreamObserver<StudentEvent> call) {
+      outbox = new Outbox<>(call);
+      call.setOnCancelHandler(this::gone);
+      training.execute(this::carryOut);
+    }
+
+    @Override
+    public void onNext(StudentCommand command) {
+      try {
+        switch (command.getCommandCase()) {
+          case BACKWARD -> backward(command.getBackward());
+          case ABANDON -> inbox.abandon(command.getAbandon());
+          case PLAN, PROBE, EVALUATE, CHECKPOINT, RESTORE, EXPORT -> inbox.command(command);
+          case COMMAND_NOT_SET ->
+              throw new IllegalArgumentException(
+                  "a command that this student does not know; it speaks protocol version "
+                      + Protocol.PROTOCOL_VERSION_VALUE);
+        }
+      } catch (IllegalArgumentException e) {
+        outbox.fail(e);
+        inbox.close();
+      }
+    }
+
+    private void backward(Backward frame) {
+      if (assembler == null) {
+        assembler = new TensorFrames.Assembler(MAX_GRADIENT_BYTES);
+      }
+      for (Tensor tensor : frame.getTensorsList()) {
+        assembler.add(tensor);
+      }
+      if (!frame.getLast()) {
+        return;
+      }
+      Map<String, NamedTensor> tensors = assembler.finish();
+      assembler = null;
+      NamedTensor gradient = tensors.get("logits_gradient");
+      if (gradient == null) {
+        throw new IllegalArgumentException(
+            "Backward of micro-batch %d, step %d lacks the tensor logits_gradient, found %s"
+                .formatted(frame.getKey().getIndex(), frame.getKey().getStep(), tensors.keySet()));
+      }
+      if (!inbox.gradient(frame.getKey(), new Inbox.Gradient(gradient, frame.getLoss()))) {
+        log.info("dropped a stale gradient: {}", frame.getKey());
+      }
+    }
+
+    /** Carries out commands in order until the stream ends; runs on the training thread. */
+    private void carryOut() {
+      try {
+        StudentRun run = open;
+        if (run == null) {
+          throw new IllegalStateException("Train was called before Open");
+        }
+        for (StudentCommand command = inbox.take(); command != null; command = inbox.take()) {
+          run.carryOut(command, inbox, outbox);
+        }
+        outbox.complete();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        outbox.fail(new RunException(ExitCode.PEER_AWAY, "this student is shutting down", e));
+      } catch (Exception e) {
+        log.error("the run stops", e);
+        outbox.fail(Categories.of(e));
+      }
+    }
+
+    private void gone() {
+      outbox.abandon();
+      inbox.close();
+    }
+
+    @Override
+    public void onError(Throwable t) {
+      log.info("the coordinator's stream broke: {}", t.getMessage());
+      gone();
+    }
+
+    @Override
+    public void onCompleted() {
+      inbox.close();
+    }
+  }
+}

@@ -1,0 +1,134 @@
+package org.maskedkd.student;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.tensor.Filter;
+import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.Scope;
+import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.PatchSelection;
+import org.maskedkd.vit.Saliency;
+import org.maskedkd.vit.VitConfig;
+
+/**
+ * What the teacher gets to see of the student's images: the patches that the student's class token
+ * attended to most, cut on the teacher's grid from the same uint8 pixels that the student trains
+ * on. A teacher of another resolution sees the student's view resampled (App. C of the paper,
+ * `upsampled`).
+ */
+final class TeacherView {
+  private final Grid grid;
+  private final VitConfig student;
+  private final Masking.Criterion criterion;
+  private final long seed;
+  private final int rows;
+  private final int columns;
+  private final int patchBytes;
+
+  TeacherView(Grid grid, VitConfig student, Masking.Criterion criterion, long seed) {
+    this.grid = grid;
+    this.student = student;
+    this.criterion = criterion;
+    this.seed = seed;
+    this.rows = grid.getImageHeight() / grid.getPatch();
+    this.columns = grid.getImageWidth() / grid.getPatch();
+    this.patchBytes = grid.getChannels() * grid.getPatch() * grid.getPatch();
+  }
+
+  /**
+   * @param indices {@code [images, kept]} row-major, ascending in each row
+   * @param patches uint8 {@code [images, kept, channels*patch*patch]}
+   */
+  record Kept(int[] indices, ByteBuffer patches, int images, int perImage, int patchBytes) {}
+
+  /** Whether the student's attention is needed for choosing. */
+  boolean needsAttention(double keep) {
+    return criterion == Masking.Criterion.CRITERION_STUDENT
+        && PatchSelection.keepCount(keep, rows * columns) < rows * columns;
+  }
+
+  /**
+   * @param images uint8 {@code [count, channels, height, width]} at the student's resolution
+   * @param saliency one score map per image on the student's grid; not read where it is not needed
+   * @param step with {@code firstPosition} seeds the random criterion
+   */
+  Kept choose(
+      ByteBuffer images, int count, float[][] saliency, double keep, long step, int firstPosition) {
+    int patches = rows * columns;
+    int k = PatchSelection.keepCount(keep, patches);
+    int[] indices = new int[count * k];
+    for (int image = 0; image < count; image++) {
+      int[] chosen = select(saliency, image, k, step, firstPosition + image);
+      System.arraycopy(chosen, 0, indices, image * k, k);
+    }
+    ByteBuffer pixels = atTeachersResolution(images, count);
+    return new Kept(indices, cut(pixels, indices, count, k), count, k, patchBytes);
+  }
+
+  private int[] select(float[][] saliency, int image, int k, long step, int position) {
+    int patches = rows * columns;
+    if (k == patches) {
+      int[] all = new int[patches];
+      Arrays.setAll(all, i -> i);
+      return all;
+    }
+    if (criterion == Masking.Criterion.CRITERION_RANDOM) {
+      return PatchSelection.random(seed, step, position, patches, k);
+    }
+    float[] scores =
+        Saliency.toGrid(saliency[image], student.gridRows(), student.gridColumns(), rows, columns);
+    return PatchSelection.topK(scores, k);
+  }
+
+  private ByteBuffer atTeachersResolution(ByteBuffer images, int count) {
+    if (grid.getImageHeight() == student.imageHeight()
+        && grid.getImageWidth() == student.imageWidth()) {
+      return images;
+    }
+    try (Scope scope = Scope.open()) {
+      NDArray small =
+          Tensors.fromBytes(
+              scope.manager(),
+              images,
+              DataType.UINT8,
+              count,
+              grid.getChannels(),
+              student.imageHeight(),
+              student.imageWidth());
+      NDArray resampled =
+          Ops.resample(small, grid.getImageHeight(), grid.getImageWidth(), Filter.BICUBIC);
+      return ByteBuffer.allocate(count * bytesPerImage()).put(Tensors.bytes(resampled)).flip();
+    }
+  }
+
+  private int bytesPerImage() {
+    return grid.getChannels() * grid.getImageHeight() * grid.getImageWidth();
+  }
+
+  private ByteBuffer cut(ByteBuffer images, int[] indices, int count, int k) {
+    int side = grid.getPatch();
+    int width = grid.getImageWidth();
+    int plane = width * grid.getImageHeight();
+    int base = images.position();
+    ByteBuffer patches = ByteBuffer.allocate(indices.length * patchBytes);
+    for (int i = 0; i < indices.length; i++) {
+      int origin =
+          base
+              + i / k * bytesPerImage()
+              + indices[i] / columns * side * width
+              + indices[i] % columns * side;
+      for (int channel = 0; channel < grid.getChannels(); channel++) {
+        for (int row = 0; row < side; row++) {
+          int from = origin + channel * plane + row * width;
+          patches.put(patches.position(), images, from, side);
+          patches.position(patches.position() + side);
+        }
+      }
+    }
+    return patches.flip();
+  }
+}

@@ -1,0 +1,77 @@
+package org.maskedkd.teacher;
+
+import java.util.Arrays;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.DType;
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.vit.VitConfig;
+
+/** Looks at every field of a micro-batch before any of it reaches native code. */
+final class MicroBatchCheck {
+  private final VitConfig config;
+
+  MicroBatchCheck(VitConfig config) {
+    this.config = config;
+  }
+
+  /** A micro-batch that fits the teacher's grid. */
+  record Checked(NamedTensor patches, int[] kept, int batch) {}
+
+  /**
+   * @throws IllegalArgumentException naming what was expected, what was found and where
+   */
+  Checked check(MicroBatchKey key, Map<String, NamedTensor> tensors) {
+    String where = "micro-batch " + key.getIndex() + " of step " + key.getStep();
+    NamedTensor indices = named(tensors, "kept_indices", DType.DTYPE_INT32, 2, where);
+    NamedTensor patches = named(tensors, "kept_patches", DType.DTYPE_UINT8, 3, where);
+    long batch = indices.shape()[0];
+    long kept = indices.shape()[1];
+    long[] expected = {batch, kept, config.patchValues()};
+    if (batch < 1 || kept < 1) {
+      throw new IllegalArgumentException(
+          where + " is empty: kept_indices has shape " + Arrays.toString(indices.shape()));
+    }
+    if (!Arrays.equals(expected, patches.shape())) {
+      throw new IllegalArgumentException(
+          "%s: kept_patches must have shape %s for kept_indices %s and patches of %d bytes, found %s"
+              .formatted(
+                  where,
+                  Arrays.toString(expected),
+                  Arrays.toString(indices.shape()),
+                  config.patchValues(),
+                  Arrays.toString(patches.shape())));
+    }
+    int[] places = indices.ints();
+    for (int i = 0; i < places.length; i++) {
+      if (places[i] < 0 || places[i] >= config.patches()) {
+        throw new IllegalArgumentException(
+            "%s: kept index %d of image %d is outside the teacher's grid of %d patches"
+                .formatted(where, places[i], i / kept, config.patches()));
+      }
+      if (i % kept != 0 && places[i] <= places[i - 1]) {
+        throw new IllegalArgumentException(
+            "%s: kept indices of image %d must ascend, found %d after %d"
+                .formatted(where, i / kept, places[i], places[i - 1]));
+      }
+    }
+    return new Checked(patches, places, (int) batch);
+  }
+
+  private static NamedTensor named(
+      Map<String, NamedTensor> tensors, String name, DType dtype, int rank, String where) {
+    @Nullable NamedTensor tensor = tensors.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException(
+          where + " lacks the tensor " + name + ", found " + tensors.keySet());
+    }
+    if (tensor.dtype() != dtype || tensor.shape().length != rank) {
+      throw new IllegalArgumentException(
+          "%s: %s must be %s of rank %d, found %s %s"
+              .formatted(
+                  where, name, dtype, rank, tensor.dtype(), Arrays.toString(tensor.shape())));
+    }
+    return tensor;
+  }
+}

@@ -1,0 +1,139 @@
+package org.maskedkd.teacher;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.Logging;
+import org.maskedkd.runtime.ParentPipe;
+import org.maskedkd.tensor.Precision;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The teacher process. */
+@Command(
+    name = "teacher-stage",
+    mixinStandardHelpOptions = true,
+    description =
+        "Serves one frozen teacher: kept patches in, logits out. Several runs may share it.")
+public final class TeacherMain implements Callable<Integer> {
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "MODEL",
+      description = "A zoo name such as deit_base_patch16_224, or vit:image=32,patch=4,...")
+  private String model = "";
+
+  @Option(
+      names = "--weights",
+      required = true,
+      paramLabel = "FILE",
+      description =
+          "Weights with timm's names, .safetensors; or random:SEED to measure speed without any.")
+  private String weights = "";
+
+  @Option(
+      names = "--mean",
+      split = ",",
+      paramLabel = "M",
+      description = "Mean per channel, for pixels scaled to 0..1. Default: the model's.")
+  private List<Double> mean = List.of();
+
+  @Option(
+      names = "--std",
+      split = ",",
+      paramLabel = "S",
+      description = "Standard deviation per channel. Default: the model's.")
+  private List<Double> std = List.of();
+
+  @Option(
+      names = "--precision",
+      defaultValue = "fp32",
+      paramLabel = "P",
+      description = "fp32 or bf16. Default: ${DEFAULT-VALUE}")
+  private String precision = "";
+
+  @Option(
+      names = "--threads",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "Threads of an operator; 0: the engine's choice.")
+  private int threads;
+
+  @Option(
+      names = "--listen",
+      defaultValue = "127.0.0.1:9091",
+      paramLabel = "HOST:PORT",
+      description = "Where to serve gRPC; port 0 takes a free one. Default: ${DEFAULT-VALUE}")
+  private String listen = "";
+
+  @Option(
+      names = "--management",
+      defaultValue = "127.0.0.1:0",
+      paramLabel = "HOST:PORT",
+      description = "Where to serve /metrics, /livez and /readyz. Default: ${DEFAULT-VALUE}")
+  private String management = "";
+
+  @Option(
+      names = "--max-micro-batch-bytes",
+      defaultValue = "268435456",
+      paramLabel = "BYTES",
+      description = "Larger micro-batches are refused. Default: ${DEFAULT-VALUE}")
+  private long maxMicroBatchBytes;
+
+  @Option(
+      names = "--insecure",
+      description = "Listen beyond loopback although nothing is encrypted or authenticated.")
+  private boolean insecure;
+
+  @Option(
+      names = "--exit-with-stdin",
+      description =
+          "End when standard input ends, and leave Ctrl-C to the process that started this.")
+  private boolean exitWithStdin;
+
+  @Option(names = "--log-file", paramLabel = "FILE", description = "Also write the log here.")
+  private Path logFile = Path.of("");
+
+  @Override
+  public Integer call() throws InterruptedException {
+    Logging.configure("teacher", "INFO");
+    if (!logFile.toString().isEmpty()) {
+      Logging.toFile(logFile);
+    }
+    TeacherOptions options =
+        new TeacherOptions(
+            listen,
+            management,
+            model,
+            weights,
+            mean,
+            std,
+            parsePrecision(precision),
+            threads,
+            maxMicroBatchBytes,
+            insecure);
+    try (TeacherStage stage = TeacherStage.start(options)) {
+      if (exitWithStdin) {
+        GracefulStop.ignoreInterrupt();
+        ParentPipe.watch(System.in, stage::requestShutdown);
+      } else {
+        GracefulStop.install().onRequest(stage::requestShutdown);
+      }
+      System.out.println("listening 127.0.0.1:" + stage.port());
+      stage.awaitShutdown();
+    }
+    return 0;
+  }
+
+  private static Precision parsePrecision(String text) {
+    return switch (text.toLowerCase(Locale.ROOT)) {
+      case "fp32" -> Precision.FP32;
+      case "bf16" -> Precision.BF16;
+      default ->
+          throw new IllegalArgumentException(
+              "--precision must be fp32 or bf16, found '" + text + "'");
+    };
+  }
+}

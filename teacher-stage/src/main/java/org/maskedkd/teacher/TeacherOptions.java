@@ -1,0 +1,60 @@
+package org.maskedkd.teacher;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+import org.maskedkd.tensor.Precision;
+import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.VisionTransformer;
+import org.maskedkd.vit.VisionTransformer.Mode;
+import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.WeightsException;
+
+/**
+ * How a teacher process was started.
+ *
+ * @param listen {@code host:port} for gRPC, port 0 for any free one
+ * @param management {@code host:port} for metrics and probes
+ * @param model a zoo name or {@code vit:...}
+ * @param weights a safetensors file, or {@code random:SEED} for measurements without one
+ * @param mean per channel; empty for the model's own
+ * @param std per channel; empty for the model's own
+ * @param threads intra-operator threads; 0 for the engine's choice
+ * @param maxMicroBatchBytes a larger micro-batch is refused before memory is taken for it
+ */
+record TeacherOptions(
+    String listen,
+    String management,
+    String model,
+    String weights,
+    List<Double> mean,
+    List<Double> std,
+    Precision precision,
+    int threads,
+    long maxMicroBatchBytes,
+    boolean insecure) {
+
+  private static final String RANDOM = "random:";
+
+  /** Loads the model; the caller owns it. */
+  TeacherModel load() {
+    VitConfig config = ModelZoo.parse(model);
+    if (!mean.isEmpty() || !std.isEmpty()) {
+      config = config.withStatistics(mean, std);
+    }
+    if (weights.startsWith(RANDOM)) {
+      long seed = Long.parseLong(weights.substring(RANDOM.length()));
+      return new TeacherModel(
+          VisionTransformer.initialised(config, seed, precision, Mode.FROZEN),
+          List.of("the teacher's weights are random (seed " + seed + "): it can teach nothing"));
+    }
+    try {
+      VisionTransformer loaded =
+          VisionTransformer.adapted(config, Path.of(weights), 0, precision, Mode.FROZEN);
+      return new TeacherModel(loaded, loaded.notices());
+    } catch (WeightsException e) {
+      throw new RunException(ExitCode.BAD_DATA, String.valueOf(e.getMessage()), e);
+    }
+  }
+}

@@ -1,0 +1,199 @@
+package org.maskedkd.teacher;
+
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.MaskedMicroBatch;
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Numerics;
+import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.ShutdownReply;
+import org.maskedkd.proto.v1.ShutdownRequest;
+import org.maskedkd.proto.v1.Span;
+import org.maskedkd.proto.v1.TeacherGrpc;
+import org.maskedkd.proto.v1.TeacherOpened;
+import org.maskedkd.proto.v1.TeacherSignal;
+import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Outbox;
+import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The teacher's side of the contract. A micro-batch is put together as its frames arrive, on the
+ * network's thread, and computed on the stage's one compute thread, in the order in which
+ * micro-batches were completed. How many wait is bounded by the coordinators' credit.
+ */
+final class TeacherService extends TeacherGrpc.TeacherImplBase {
+  private static final Logger log = LoggerFactory.getLogger(TeacherService.class);
+
+  private final TeacherModel model;
+  private final Numerics numerics;
+  private final ExecutorService compute;
+  private final long maxMicroBatchBytes;
+  private final Metrics metrics;
+  private final Runnable shutdown;
+
+  TeacherService(
+      TeacherModel model,
+      Numerics numerics,
+      ExecutorService compute,
+      long maxMicroBatchBytes,
+      Metrics metrics,
+      Runnable shutdown) {
+    this.model = model;
+    this.numerics = numerics;
+    this.compute = compute;
+    this.maxMicroBatchBytes = maxMicroBatchBytes;
+    this.metrics = metrics;
+    this.shutdown = shutdown;
+  }
+
+  @Override
+  public void open(OpenTeacher request, StreamObserver<TeacherOpened> response) {
+    try {
+      check(request);
+      log.info("run {} opened this teacher", request.getRun());
+      response.onNext(
+          TeacherOpened.newBuilder()
+              .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+              .setModel(model.info())
+              .setNumerics(numerics)
+              .build());
+      response.onCompleted();
+    } catch (RunException e) {
+      response.onError(Failures.toStatus(e));
+    }
+  }
+
+  private void check(OpenTeacher request) {
+    if (request.getProtocolVersion() != Protocol.PROTOCOL_VERSION_VALUE) {
+      throw new RunException(
+          ExitCode.INCOMPATIBLE,
+          "this teacher speaks protocol version %d, the coordinator speaks %d: run the same release everywhere"
+              .formatted(Protocol.PROTOCOL_VERSION_VALUE, request.getProtocolVersion()));
+    }
+    if (request.getClasses() != 0 && request.getClasses() != model.info().getClasses()) {
+      throw new RunException(
+          ExitCode.BAD_DATA,
+          "the teacher has %d classes, the data have %d: give a teacher that was trained on these classes"
+              .formatted(model.info().getClasses(), request.getClasses()));
+    }
+  }
+
+  @Override
+  public StreamObserver<MaskedMicroBatch> supervise(StreamObserver<TeacherSignal> response) {
+    return new Supervision(
+        new Outbox<>((ServerCallStreamObserver<TeacherSignal>) response),
+        (ServerCallStreamObserver<TeacherSignal>) response);
+  }
+
+  @Override
+  public void shutdown(ShutdownRequest request, StreamObserver<ShutdownReply> response) {
+    log.info("asked to shut down: {}", request.getReason());
+    response.onNext(ShutdownReply.getDefaultInstance());
+    response.onCompleted();
+    shutdown.run();
+  }
+
+  /** One coordinator's stream. */
+  private final class Supervision implements StreamObserver<MaskedMicroBatch> {
+    private final Outbox<TeacherSignal> outbox;
+    private final MicroBatchCheck check = new MicroBatchCheck(model.config());
+    private TensorFrames.@Nullable Assembler assembler;
+
+    Supervision(Outbox<TeacherSignal> outbox, ServerCallStreamObserver<TeacherSignal> call) {
+      this.outbox = outbox;
+      call.setOnCancelHandler(outbox::abandon);
+    }
+
+    @Override
+    public void onNext(MaskedMicroBatch message) {
+      try {
+        if (assembler == null) {
+          assembler = new TensorFrames.Assembler(maxMicroBatchBytes);
+        }
+        for (Tensor frame : message.getTensorsList()) {
+          assembler.add(frame);
+        }
+        if (message.getLast()) {
+          Map<String, NamedTensor> tensors = assembler.finish();
+          assembler = null;
+          compute.execute(() -> answer(message.getKey(), tensors));
+        }
+      } catch (IllegalArgumentException e) {
+        // The frames no longer add up, so nothing that follows on this stream can be trusted.
+        outbox.fail(e);
+      } catch (RejectedExecutionException e) {
+        outbox.fail(new RunException(ExitCode.PEER_AWAY, "this teacher is shutting down", e));
+      }
+    }
+
+    private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors) {
+      try {
+        send(key, compute(tensors, key));
+      } catch (IllegalArgumentException e) {
+        log.warn("refused a micro-batch: {}", e.getMessage());
+        outbox.send(
+            TeacherSignal.newBuilder()
+                .setKey(key)
+                .setRefused(String.valueOf(e.getMessage()))
+                .setLast(true)
+                .build());
+      } catch (RuntimeException e) {
+        log.error("micro-batch {} of step {} failed", key.getIndex(), key.getStep(), e);
+        outbox.fail(e);
+      }
+    }
+
+    private TeacherSignal.Builder compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
+      MicroBatchCheck.Checked micro = check.check(key, tensors);
+      long start = System.nanoTime();
+      float[] logits = model.logits(micro.patches().bytes(), micro.kept(), micro.batch());
+      long end = System.nanoTime();
+      metrics.busy("teacher", "teacher", (end - start) / 1e9);
+      metrics.images(micro.batch());
+      return TeacherSignal.newBuilder()
+          .addTensors(
+              TensorFrames.floats("logits", logits, micro.batch(), logits.length / micro.batch()))
+          .setSpan(
+              Span.newBuilder()
+                  .setOperation("teacher")
+                  .setIndex(key.getIndex())
+                  .setStartNanos(start)
+                  .setEndNanos(end));
+    }
+
+    private void send(MicroBatchKey key, TeacherSignal.Builder signal) {
+      List<List<Tensor>> groups = TensorFrames.cut(signal.getTensorsList());
+      signal.clearTensors();
+      for (int i = 0; i < groups.size(); i++) {
+        boolean last = i == groups.size() - 1;
+        TeacherSignal.Builder part = last ? signal : TeacherSignal.newBuilder();
+        outbox.send(part.setKey(key).addAllTensors(groups.get(i)).setLast(last).build());
+      }
+    }
+
+    @Override
+    public void onError(Throwable t) {
+      log.info("a coordinator's stream ended: {}", t.getMessage());
+      outbox.abandon();
+    }
+
+    @Override
+    public void onCompleted() {
+      // What was already queued is still answered, in order, before the stream ends.
+      compute.execute(outbox::complete);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+package org.maskedkd.teacher;
+
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.maskedkd.proto.v1.Numerics;
+import org.maskedkd.runtime.Management;
+import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.StageServer;
+import org.maskedkd.tensor.Torch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** A running teacher: the model, its compute thread and the server before them. */
+public final class TeacherStage implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(TeacherStage.class);
+
+  private final TeacherModel model;
+  private final ExecutorService compute;
+  private final StageServer server;
+  private final Management management;
+  private final Metrics metrics;
+  private final CountDownLatch shutdown = new CountDownLatch(1);
+
+  private TeacherStage(TeacherOptions options, TeacherModel model) {
+    this.model = model;
+    this.compute = Executors.newSingleThreadExecutor(task -> new Thread(task, "teacher"));
+    this.metrics = new Metrics("teacher");
+    this.management = new Management(options.management(), metrics.registry());
+    this.server =
+        StageServer.listen(options.listen())
+            .insecure(options.insecure())
+            .service(
+                new TeacherService(
+                    model,
+                    Numerics.newBuilder()
+                        .putAllFacts(Torch.numerics())
+                        .putFacts("precision", options.precision().name())
+                        .build(),
+                    compute,
+                    options.maxMicroBatchBytes(),
+                    metrics,
+                    this::requestShutdown))
+            .start();
+  }
+
+  /**
+   * Loads the model, runs it once and starts serving.
+   *
+   * @throws org.maskedkd.runtime.RunException if the weights, the address or an option do not fit
+   */
+  public static TeacherStage start(TeacherOptions options) {
+    Torch.start(options.threads());
+    TeacherModel model = options.load();
+    TeacherStage stage = new TeacherStage(options, model);
+    stage.warmUp(options.threads());
+    stage.management.ready(true, "serving");
+    log.info("{} with {} classes is ready", model.info().getModel(), model.info().getClasses());
+    model.info().getNoticesList().forEach(log::warn);
+    return stage;
+  }
+
+  /** The first forward pays for lazy loading in the engine; better now than in a measured step. */
+  private void warmUp(int threads) {
+    compute.execute(
+        () -> {
+          if (threads > 0) {
+            Torch.useThreads(threads);
+          }
+          model.warmUp();
+        });
+  }
+
+  /** The port that gRPC listens on. */
+  public int port() {
+    return server.port();
+  }
+
+  /** Lets {@link #awaitShutdown} return. */
+  public void requestShutdown() {
+    shutdown.countDown();
+  }
+
+  /** Returns once a coordinator has asked for a shutdown. */
+  public void awaitShutdown() throws InterruptedException {
+    shutdown.await();
+  }
+
+  /** Stops taking work, finishes what was taken and frees the model. */
+  @Override
+  public void close() {
+    management.ready(false, "shutting down");
+    server.close();
+    compute.shutdown();
+    try {
+      if (!compute.awaitTermination(30, TimeUnit.SECONDS)) {
+        log.warn("a micro-batch was still running after 30 s and is abandoned");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    management.close();
+    metrics.close();
+    model.close();
+  }
+}
