@@ -192,7 +192,9 @@ public final class VisionTransformer implements AutoCloseable {
       return new VitOutput(classLogits, classLogits, null, classAttention);
     }
     NDArray distillationLogits = head("head_dist", x, 1);
-    NDArray mean = classLogits.add(distillationLogits).mul(0.5f);
+    // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would outlive.
+    NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
+    NDArray mean = classLogits.add(distillationLogits).mul(half);
     return new VitOutput(mean, classLogits, distillationLogits, classAttention);
   }
 

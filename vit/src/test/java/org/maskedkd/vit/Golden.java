@@ -69,7 +69,8 @@ final class Golden {
     for (float value : expected) {
       largest = Math.max(largest, Math.abs(value));
     }
-    return largestDifference(actual, expected) / largest;
+    double difference = largestDifference(actual, expected);
+    return difference == 0 ? 0 : difference / largest;
   }
 
   static double largestDifference(float[] actual, float[] expected) {
