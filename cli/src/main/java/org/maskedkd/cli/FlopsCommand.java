@@ -1,0 +1,114 @@
+package org.maskedkd.cli;
+
+import java.io.PrintWriter;
+import java.util.Locale;
+import org.maskedkd.vit.Macs;
+import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.PatchSelection;
+import org.maskedkd.vit.VitConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What masking saves, counted (paper, appendix I). */
+@Command(
+    name = "flops",
+    mixinStandardHelpOptions = true,
+    description =
+        "Multiply-accumulates of a student and of its teacher with some of the patches, per image and for a run.")
+final class FlopsCommand implements Runnable {
+  @Option(
+      names = "--student",
+      required = true,
+      paramLabel = "MODEL",
+      description = "A zoo name or vit:...")
+  private String student = "";
+
+  @Option(
+      names = "--teacher",
+      required = true,
+      paramLabel = "MODEL",
+      description = "A zoo name or vit:...")
+  private String teacher = "";
+
+  @Option(
+      names = "--keep",
+      defaultValue = "0.5",
+      paramLabel = "SHARE",
+      description =
+          "Share of the patches that the teacher sees, in (0, 1]. Default: ${DEFAULT-VALUE}")
+  private double keep;
+
+  @Option(
+      names = "--images",
+      defaultValue = "1281167",
+      paramLabel = "N",
+      description = "Training images. Default: ${DEFAULT-VALUE}, ImageNet-1k's")
+  private long images;
+
+  @Option(
+      names = "--epochs",
+      defaultValue = "300",
+      paramLabel = "N",
+      description = "Default: ${DEFAULT-VALUE}")
+  private long epochs;
+
+  @Option(names = "--json", description = "Print one JSON object instead of a table.")
+  private boolean json;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Override
+  public void run() {
+    VitConfig teacherModel = ModelZoo.parse(teacher);
+    VitConfig studentModel = ModelZoo.parse(student);
+    int kept = PatchSelection.keepCount(keep, teacherModel.patches());
+    long studentMacs = Macs.full(studentModel);
+    long full = Macs.full(teacherModel);
+    long paper = Macs.maskedAsInThePaper(teacherModel, kept);
+    long ours = Macs.masked(teacherModel, kept);
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      out.printf(
+          Locale.ROOT,
+          "{\"student_macs\":%d,\"teacher_macs\":%d,\"teacher_macs_masked\":%d,\"teacher_macs_masked_embedding_kept\":%d,"
+              + "\"kept\":%d,\"patches\":%d,\"images\":%d,\"epochs\":%d}%n",
+          studentMacs,
+          full,
+          paper,
+          ours,
+          kept,
+          teacherModel.patches(),
+          images,
+          epochs);
+      return;
+    }
+    out.printf(
+        Locale.ROOT,
+        "%d of %d patches kept; multiply-accumulates of forward passes, matrix products only%n%n",
+        kept,
+        teacherModel.patches());
+    out.printf("%-46s %12s %14s %9s%n", "", "G per image", "P for the run", "of full");
+    row(out, "student " + name(student), studentMacs, 0);
+    row(out, "teacher " + name(teacher), full, full);
+    row(out, "teacher masked, as the paper counts", paper, full);
+    row(out, "teacher masked, embedding only kept patches", ours, full);
+    out.printf(Locale.ROOT, "%nRun: %,d images x %,d epochs.%n", images, epochs);
+  }
+
+  private static String name(String model) {
+    return model.length() <= 38 ? model : model.substring(0, 35) + "...";
+  }
+
+  private void row(PrintWriter out, String what, long macs, long of) {
+    String share = of == 0 ? "" : String.format(Locale.ROOT, "%.1f %%", 100.0 * macs / of);
+    out.printf(
+        Locale.ROOT,
+        "%-46s %12.2f %14.1f %9s%n",
+        what,
+        macs / 1e9,
+        macs / 1e15 * images * epochs,
+        share);
+  }
+}

@@ -1,0 +1,231 @@
+package org.maskedkd.cli;
+
+import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.ShutdownRequest;
+import org.maskedkd.proto.v1.StudentGrpc;
+import org.maskedkd.proto.v1.TeacherGrpc;
+import org.maskedkd.runtime.Channels;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.RunException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One stage as a process of its own. It dies with this process, because its standard input is a
+ * pipe that ends then; if it dies alone it is started again on the same port, so the coordinator's
+ * retries find it.
+ */
+final class StageProcess {
+  private static final Logger log = LoggerFactory.getLogger(StageProcess.class);
+  private static final String LISTENING = "listening 127.0.0.1:";
+  private static final int MOST_RESTARTS = 10;
+  private static final int TAIL_CHARACTERS = 2000;
+
+  /** Ends that another start would only repeat. */
+  private static final Set<Integer> FINAL =
+      Set.of(
+          ExitCode.DONE.code(),
+          ExitCode.USAGE.code(),
+          ExitCode.BAD_DATA.code(),
+          ExitCode.CANNOT_WRITE.code(),
+          ExitCode.INCOMPATIBLE.code());
+
+  private final StageSpec spec;
+  private final Path logs;
+  private final CompletableFuture<Integer> port = new CompletableFuture<>();
+  private final Thread watcher;
+  private @Nullable Process process;
+  private boolean closing;
+
+  private StageProcess(StageSpec spec, Path logs) {
+    this.spec = spec;
+    this.logs = logs;
+    this.watcher = new Thread(this::watch, "watch-" + spec.name());
+    watcher.setDaemon(true);
+  }
+
+  /** Starts the process without waiting until it serves. */
+  static StageProcess start(StageSpec spec, Path logs) {
+    StageProcess stage = new StageProcess(spec, logs);
+    stage.watcher.start();
+    return stage;
+  }
+
+  /**
+   * The address it serves on, as soon as it does.
+   *
+   * @throws RunException with the stage's own exit code and words when it ended instead
+   */
+  String address(Duration patience) throws InterruptedException {
+    try {
+      return "127.0.0.1:" + port.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw Failures.fromStatus(e, "the " + spec.name() + " process");
+    } catch (TimeoutException e) {
+      throw new RunException(
+          ExitCode.PEER_AWAY,
+          "the %s process did not serve within %d s; its log is %s"
+              .formatted(spec.name(), patience.toSeconds(), logFile()),
+          e);
+    }
+  }
+
+  /** Asks it to stop. */
+  void requestStop() {
+    synchronized (this) {
+      closing = true;
+    }
+    if (!port.isDone() || port.isCompletedExceptionally()) {
+      return;
+    }
+    ManagedChannel channel = Channels.connect("127.0.0.1:" + port.join());
+    try {
+      ShutdownRequest request = ShutdownRequest.newBuilder().setReason("the run has ended").build();
+      switch (spec.role()) {
+        case STUDENT ->
+            StudentGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(5, TimeUnit.SECONDS)
+                .shutdown(request);
+        case TEACHER ->
+            TeacherGrpc.newBlockingStub(channel)
+                .withDeadlineAfter(5, TimeUnit.SECONDS)
+                .shutdown(request);
+      }
+    } catch (StatusRuntimeException e) {
+      log.debug("{} took no shutdown call: {}", spec.name(), e.getStatus());
+    } finally {
+      channel.shutdownNow();
+    }
+  }
+
+  /** Waits until it has ended, with ever harder means. */
+  void awaitStop(Duration patience) throws InterruptedException {
+    Process running;
+    synchronized (this) {
+      running = process;
+    }
+    if (running == null || running.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+      return;
+    }
+    log.warn("{} did not stop within {} s and is ended", spec.name(), patience.toSeconds());
+    running.destroy();
+    if (!running.waitFor(5, TimeUnit.SECONDS)) {
+      running.destroyForcibly().waitFor();
+    }
+  }
+
+  private void watch() {
+    try {
+      for (int starts = 1; ; starts++) {
+        Path err = logs.resolve(spec.name() + ".err");
+        long before = Files.exists(err) ? Files.size(err) : 0;
+        int code = runOnce(err);
+        synchronized (this) {
+          if (closing) {
+            port.completeExceptionally(
+                new RunException(ExitCode.INTERRUPTED, spec.name() + " was stopped"));
+            return;
+          }
+        }
+        if (!port.isDone()) {
+          port.completeExceptionally(endedEarly(code, tail(err, before)));
+          return;
+        }
+        if (FINAL.contains(code) || starts > MOST_RESTARTS) {
+          log.error("{} ended with exit code {}: {}", spec.name(), code, tail(err, before));
+          return;
+        }
+        log.warn(
+            "{} ended with exit code {} and is started again; its log is {}",
+            spec.name(),
+            code,
+            logFile());
+      }
+    } catch (IOException e) {
+      port.completeExceptionally(
+          new RunException(
+              ExitCode.INTERNAL, "cannot start the %s process: %s".formatted(spec.name(), e), e));
+      log.error("cannot start {}", spec.name(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private int runOnce(Path err) throws IOException, InterruptedException {
+    List<String> arguments = new ArrayList<>();
+    arguments.add(spec.role().command);
+    arguments.addAll(spec.arguments());
+    // A restarted stage must be found where it was.
+    int wanted = port.isDone() ? port.join() : 0;
+    arguments.addAll(
+        List.of(
+            "--listen",
+            "127.0.0.1:" + wanted,
+            "--exit-with-stdin",
+            "--log-file",
+            logFile().toString()));
+    String flags = System.getenv().getOrDefault(spec.role().flagsVariable, "");
+    ProcessBuilder builder =
+        new ProcessBuilder(JavaCommand.of(spec.role().heapMegabytes, flags, arguments));
+    builder.environment().put("OMP_NUM_THREADS", Integer.toString(spec.threads()));
+    builder.redirectError(Redirect.appendTo(err.toFile()));
+    Process started;
+    synchronized (this) {
+      if (closing) {
+        return ExitCode.DONE.code();
+      }
+      started = builder.start();
+      process = started;
+    }
+    log.debug("{} is process {}: {}", spec.name(), started.pid(), builder.command());
+    try (BufferedReader lines = started.inputReader(StandardCharsets.UTF_8)) {
+      for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        if (line.startsWith(LISTENING)) {
+          port.complete(Integer.parseInt(line.substring(LISTENING.length()).strip()));
+        } else {
+          log.debug("{}: {}", spec.name(), line);
+        }
+      }
+    }
+    return started.waitFor();
+  }
+
+  private RunException endedEarly(int code, String said) {
+    ExitCode exit = ExitCode.INTERNAL;
+    for (ExitCode known : ExitCode.values()) {
+      exit = known.code() == code && known != ExitCode.DONE ? known : exit;
+    }
+    return new RunException(
+        exit,
+        "the %s process ended with exit code %d before it served; it said: %s; its log is %s"
+            .formatted(spec.name(), code, said.isEmpty() ? "nothing" : said, logFile()));
+  }
+
+  private Path logFile() {
+    return logs.resolve(spec.name() + ".log");
+  }
+
+  /** What was written behind {@code from}, or its end if that is much. */
+  private static String tail(Path file, long from) throws IOException {
+    byte[] all = Files.readAllBytes(file);
+    int start = (int) Math.max(Math.min(from, all.length), all.length - (long) TAIL_CHARACTERS);
+    return new String(all, start, all.length - start, StandardCharsets.UTF_8).strip();
+  }
+}

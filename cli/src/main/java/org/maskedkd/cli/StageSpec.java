@@ -1,0 +1,28 @@
+package org.maskedkd.cli;
+
+import java.util.List;
+
+/**
+ * A stage to be started on this machine.
+ *
+ * @param name names it in messages and its log, such as {@code teacher-0}
+ * @param arguments the command and its options, without the address
+ * @param threads intra-operator threads
+ */
+record StageSpec(String name, Role role, List<String> arguments, int threads) {
+  enum Role {
+    // The student's heap holds decoded batches, the teacher's only the patches that wait.
+    STUDENT("student-stage", 2048, "MASKEDKD_STUDENT_JAVA_OPTS"),
+    TEACHER("teacher-stage", 1024, "MASKEDKD_TEACHER_JAVA_OPTS");
+
+    final String command;
+    final int heapMegabytes;
+    final String flagsVariable;
+
+    Role(String command, int heapMegabytes, String flagsVariable) {
+      this.command = command;
+      this.heapMegabytes = heapMegabytes;
+      this.flagsVariable = flagsVariable;
+    }
+  }
+}

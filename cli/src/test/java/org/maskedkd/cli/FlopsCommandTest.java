@@ -1,0 +1,89 @@
+package org.maskedkd.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.Arrays;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.Test;
+
+/** Against the paper's figures (appendix I and Table 2). */
+class FlopsCommandTest {
+  private static final String[] DEIT = {
+    "flops",
+    "--student",
+    "deit_small_patch16_224",
+    "--teacher",
+    "deit_base_patch16_224",
+    "--keep",
+    "0.5"
+  };
+
+  private static JsonNode json(String... more) throws Exception {
+    String[] args = Arrays.copyOf(DEIT, DEIT.length + 1 + more.length);
+    System.arraycopy(more, 0, args, DEIT.length, more.length);
+    args[args.length - 1] = "--json";
+    Run run = Run.of(args);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.exit()).isZero();
+    assertThat(run.out().lines()).hasSize(1);
+    return new ObjectMapper().readTree(run.out());
+  }
+
+  @Test
+  void json_deitSmallFromDeitBase_agreesWithThePaper() throws Exception {
+    JsonNode macs = json();
+    assertThat(macs.get("student_macs").asDouble()).isCloseTo(4.60e9, Percentage.withPercentage(1));
+    assertThat(macs.get("teacher_macs").asDouble())
+        .isCloseTo(17.56e9, Percentage.withPercentage(1));
+    assertThat(macs.get("teacher_macs_masked").asDouble())
+        .isCloseTo(8.71e9, Percentage.withPercentage(1));
+    assertThat(macs.get("kept").asInt()).isEqualTo(98);
+    // Embedding 98 patches fewer: 98 * 768 * 768.
+    assertThat(
+            macs.get("teacher_macs_masked").asLong()
+                - macs.get("teacher_macs_masked_embedding_kept").asLong())
+        .isEqualTo(98L * 768 * 768);
+  }
+
+  @Test
+  void table_wholeRun_agreesWithThePapersTable() {
+    Run run = Run.of(DEIT);
+    assertThat(run.exit()).isZero();
+    String[] full = row(run, "teacher deit_base");
+    String[] masked = row(run, "teacher masked, as the paper");
+    assertThat(Double.parseDouble(full[0])).isCloseTo(17.56, within(0.1));
+    assertThat(Double.parseDouble(full[1])).isCloseTo(6751, Percentage.withPercentage(1));
+    assertThat(Double.parseDouble(masked[1])).isCloseTo(3346, Percentage.withPercentage(1));
+  }
+
+  private static String[] row(Run run, String label) {
+    String line = run.out().lines().filter(l -> l.startsWith(label)).findFirst().orElseThrow();
+    return line.substring(46).strip().split("\\s+");
+  }
+
+  @Test
+  void run_unknownModel_exits64AndNamesTheNearest() {
+    Run run =
+        Run.of("flops", "--student", "deit_smal_patch16_224", "--teacher", "deit_base_patch16_224");
+    assertThat(run.exit()).isEqualTo(64);
+    assertThat(run.err()).contains("deit_small_patch16_224");
+  }
+
+  @Test
+  void run_keepOutOfRange_exits64() {
+    Run run =
+        Run.of(
+            "flops",
+            "--student",
+            "deit_tiny_patch16_224",
+            "--teacher",
+            "deit_base_patch16_224",
+            "--keep",
+            "1.5");
+    assertThat(run.exit()).isEqualTo(64);
+    assertThat(run.err()).contains("1.5");
+  }
+}
