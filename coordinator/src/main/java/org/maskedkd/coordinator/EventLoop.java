@@ -1,0 +1,139 @@
+package org.maskedkd.coordinator;
+
+import java.time.Duration;
+import java.util.PriorityQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+/**
+ * The one thread on which a run decides anything. Every gRPC callback is executed here (the loop is
+ * the calls' executor, so a slow loop also holds back what the peers may send), and so are timers;
+ * the run's own code calls {@link #runUntil} to wait. Only {@link #execute} and {@link #fail} may
+ * be called from other threads.
+ */
+final class EventLoop implements Executor {
+
+  /** Something to be done at a time, unless cancelled. */
+  static final class Timer {
+    private final long atNanos;
+    private final Runnable task;
+    private boolean cancelled;
+
+    private Timer(long atNanos, Runnable task) {
+      this.atNanos = atNanos;
+      this.task = task;
+    }
+
+    void cancel() {
+      cancelled = true;
+    }
+  }
+
+  private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+  // Nano times may wrap, so they are compared by their difference.
+  private final PriorityQueue<Timer> timers =
+      new PriorityQueue<>((a, b) -> Long.compare(a.atNanos - b.atNanos, 0));
+  private final LongSupplier nanoTime;
+  private volatile @Nullable Throwable failure;
+
+  EventLoop(LongSupplier nanoTime) {
+    this.nanoTime = nanoTime;
+  }
+
+  @Override
+  public void execute(Runnable task) {
+    tasks.add(task);
+  }
+
+  /** Makes {@link #runUntil} throw; the first failure counts. */
+  void fail(Throwable t) {
+    synchronized (this) {
+      if (failure == null) {
+        failure = t;
+      }
+    }
+    execute(() -> {});
+  }
+
+  /**
+   * Runs {@code task} and turns what it throws into the loop's failure. gRPC would swallow an
+   * exception of a callback and cancel the call instead.
+   */
+  void guard(Runnable task) {
+    try {
+      task.run();
+    } catch (RuntimeException | Error e) {
+      fail(e);
+    }
+  }
+
+  long nanoTime() {
+    return nanoTime.getAsLong();
+  }
+
+  Timer schedule(Duration delay, Runnable task) {
+    Timer timer = new Timer(nanoTime() + delay.toNanos(), task);
+    timers.add(timer);
+    return timer;
+  }
+
+  /** Lets {@code duration} pass while everything else goes on. */
+  void pause(Duration duration) {
+    boolean[] over = {false};
+    schedule(duration, () -> over[0] = true);
+    runUntil(() -> over[0]);
+  }
+
+  /**
+   * Handles events until {@code done}, which is asked before the first and after each.
+   *
+   * @throws RunException what {@link #fail} was given
+   */
+  void runUntil(BooleanSupplier done) {
+    while (true) {
+      Throwable failed = failure;
+      if (failed != null) {
+        throw asRunException(failed);
+      }
+      if (done.getAsBoolean()) {
+        return;
+      }
+      Timer due = timers.peek();
+      if (due != null && (due.cancelled || due.atNanos - nanoTime() <= 0)) {
+        timers.remove();
+        if (!due.cancelled) {
+          guard(due.task);
+        }
+        continue;
+      }
+      Runnable task = take(due);
+      if (task != null) {
+        guard(task);
+      }
+    }
+  }
+
+  private @Nullable Runnable take(@Nullable Timer next) {
+    try {
+      return next == null
+          ? tasks.take()
+          : tasks.poll(next.atNanos - nanoTime(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new RunException(ExitCode.INTERRUPTED, "the coordinator's thread was interrupted", e);
+    }
+  }
+
+  private static RunException asRunException(Throwable failed) {
+    if (failed instanceof RunException known) {
+      return known;
+    }
+    return new RunException(ExitCode.INTERNAL, "the coordinator failed: " + failed, failed);
+  }
+}

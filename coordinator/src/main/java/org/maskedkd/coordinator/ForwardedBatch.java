@@ -1,0 +1,14 @@
+package org.maskedkd.coordinator;
+
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.MicroBatchKey;
+
+/**
+ * A micro-batch that the student has run forward.
+ *
+ * @param logits {@code [samples, classes]}
+ * @param target {@code [samples, classes]}
+ * @param work what goes to a teacher; null when there is none
+ */
+record ForwardedBatch(
+    MicroBatchKey key, int samples, float[] logits, float[] target, @Nullable MaskedWork work) {}

@@ -1,0 +1,122 @@
+package org.maskedkd.coordinator;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.Forwarded;
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.MaskedMicroBatch;
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TensorFrames;
+
+/**
+ * Puts the student's frames together and checks what they hold before anything of it is relayed.
+ */
+final class ForwardedInbox {
+
+  private static final Set<String> RELAYED = Set.of("kept_indices", "kept_patches");
+
+  private final int classes;
+  private final @Nullable Grid teacherGrid;
+  private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new HashMap<>();
+
+  /**
+   * @param teacherGrid null without teachers
+   */
+  ForwardedInbox(int classes, @Nullable Grid teacherGrid) {
+    this.classes = classes;
+    this.teacherGrid = teacherGrid;
+  }
+
+  /** Forgets what is half there. */
+  void clear() {
+    arriving.clear();
+  }
+
+  /**
+   * Takes a frame.
+   *
+   * @param mostSamples samples that the micro-batch may have
+   * @return the micro-batch when this was its last frame, else null
+   */
+  @Nullable ForwardedBatch add(Forwarded frame, int mostSamples) {
+    MicroBatchKey key = frame.getKey();
+    try {
+      TensorFrames.Assembler assembler =
+          arriving.computeIfAbsent(
+              key, k -> new TensorFrames.Assembler(mostSamples * bytesPerSample()));
+      frame.getTensorsList().forEach(assembler::add);
+      if (!frame.getLast()) {
+        return null;
+      }
+      arriving.remove(key);
+      return finish(key, assembler, mostSamples);
+    } catch (IllegalArgumentException e) {
+      throw new RunException(
+          ExitCode.INTERNAL,
+          "the student sent " + Keys.describe(key) + " wrongly: " + e.getMessage(),
+          e);
+    }
+  }
+
+  private long bytesPerSample() {
+    long scores = 2L * classes * Float.BYTES;
+    return teacherGrid == null
+        ? scores
+        : scores + (long) patches(teacherGrid) * (Integer.BYTES + patchBytes(teacherGrid));
+  }
+
+  private ForwardedBatch finish(
+      MicroBatchKey key, TensorFrames.Assembler assembler, int mostSamples) {
+    Map<String, TensorFrames.NamedTensor> tensors = assembler.finish();
+    int samples = (int) Tensors.required(tensors, "logits", -1, classes).shape()[0];
+    if (samples < 1 || samples > mostSamples) {
+      throw new IllegalArgumentException(
+          "it has " + samples + " samples, expected 1 to " + mostSamples);
+    }
+    float[] logits = Tensors.floats(tensors, "logits", samples, classes);
+    float[] target = Tensors.floats(tensors, "target", samples, classes);
+    if (teacherGrid == null) {
+      return new ForwardedBatch(key, samples, logits, target, null);
+    }
+    long kept = Tensors.required(tensors, "kept_indices", samples, -1).shape()[1];
+    if (kept < 1 || kept > patches(teacherGrid)) {
+      throw new IllegalArgumentException(
+          "it keeps " + kept + " patches, expected 1 to " + patches(teacherGrid));
+    }
+    Tensors.required(tensors, "kept_patches", samples, kept, patchBytes(teacherGrid));
+    return new ForwardedBatch(
+        key, samples, logits, target, new MaskedWork(key, samples, relay(key, assembler)));
+  }
+
+  /** The frames for the teacher, their bytes untouched. */
+  private static List<MaskedMicroBatch> relay(MicroBatchKey key, TensorFrames.Assembler assembler) {
+    List<Tensor> frames =
+        assembler.frames().stream().filter(f -> RELAYED.contains(f.getName())).toList();
+    List<MaskedMicroBatch> messages = new ArrayList<>();
+    List<List<Tensor>> groups = TensorFrames.cut(frames);
+    for (int i = 0; i < groups.size(); i++) {
+      messages.add(
+          MaskedMicroBatch.newBuilder()
+              .setKey(key)
+              .addAllTensors(groups.get(i))
+              .setLast(i == groups.size() - 1)
+              .build());
+    }
+    return messages;
+  }
+
+  static int patches(Grid grid) {
+    return (grid.getImageHeight() / grid.getPatch()) * (grid.getImageWidth() / grid.getPatch());
+  }
+
+  static int patchBytes(Grid grid) {
+    return grid.getChannels() * grid.getPatch() * grid.getPatch();
+  }
+}

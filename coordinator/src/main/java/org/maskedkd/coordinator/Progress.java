@@ -1,0 +1,197 @@
+package org.maskedkd.coordinator;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What a person sees of a run: one line that is rewritten where the output is a terminal, else a
+ * line every now and then; a line for each evaluation and for whatever else should be known. Event
+ * loop only.
+ */
+public final class Progress {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
+  private static final String REWRITE = "\r\u001b[K";
+  private static final Duration LIVE = Duration.ofMillis(200);
+
+  private final PrintStream out;
+  private final boolean live;
+  private final Duration every;
+  private final LongSupplier nanoTime;
+  private boolean lineOpen;
+  private long shownNanos;
+  private boolean shown;
+  private long beganNanos;
+  private long stepNanos;
+  private long first;
+  private long last;
+  private int epochs;
+  private long step;
+  private long images;
+  private double secondsPerStep;
+  private double stepSeconds;
+  private double studentBusy;
+  private double teacherBusy;
+  private @Nullable Double evaluated;
+
+  /**
+   * @param live whether {@code out} is a terminal
+   * @param every how often a line is printed where it is none
+   */
+  public Progress(PrintStream out, boolean live, Duration every, LongSupplier nanoTime) {
+    this.out = out;
+    this.live = live;
+    this.every = live ? LIVE : every;
+    this.nanoTime = nanoTime;
+  }
+
+  /** Something a person should know, at once. */
+  public void note(String message) {
+    LOG.debug("{}", message);
+    clear();
+    out.println(message);
+    out.flush();
+  }
+
+  void begin(long fromStep, long lastStep, int ofEpochs) {
+    first = fromStep;
+    step = fromStep;
+    last = lastStep;
+    epochs = ofEpochs;
+    beganNanos = nanoTime.getAsLong();
+    stepNanos = beganNanos;
+  }
+
+  void step(StepLine line) {
+    long now = nanoTime.getAsLong();
+    double took = (now - stepNanos) / 1e9;
+    stepNanos = now;
+    secondsPerStep = step == first ? took : 0.9 * secondsPerStep + 0.1 * took;
+    step = line.step();
+    images += line.images();
+    stepSeconds += line.stepSeconds();
+    studentBusy += line.studentBusySeconds();
+    if (line.teacherBusySeconds() != null && line.teachers() != null) {
+      teacherBusy += line.teacherBusySeconds() / Math.max(1, line.teachers());
+    }
+    if (due(now) || step == last) {
+      show(describe(line));
+    }
+  }
+
+  void evaluating(long done, long of) {
+    if (live) {
+      show(String.format(Locale.ROOT, "evaluating %d/%d", done, of));
+    }
+  }
+
+  void epoch(EpochLine line) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "epoch %d/%d  step %d  train loss %.4f  train %s",
+            line.epoch() + 1,
+            epochs,
+            line.step(),
+            line.trainLoss(),
+            percent(line.trainTop1())));
+    append(text, "  masked teacher ", line.teacherTrainTop1());
+    append(text, "  top-1 ", line.top1());
+    append(text, "  top-5 ", line.top5());
+    append(text, "  averaged top-1 ", line.emaTop1());
+    if (line.best()) {
+      text.append("  best so far");
+    }
+    if (line.top1() != null) {
+      evaluated = line.bestTop1();
+    }
+    note(text.toString());
+    // The evaluation's time is no step's time.
+    stepNanos = nanoTime.getAsLong();
+  }
+
+  /** The last words. */
+  void end(String outcome) {
+    double seconds = (nanoTime.getAsLong() - beganNanos) / 1e9;
+    note(
+        String.format(
+            Locale.ROOT,
+            "%s: %d steps, %d images in %s, %.0f images/s; student busy %s, teachers busy %s",
+            outcome,
+            step - first,
+            images,
+            clock(seconds),
+            stepSeconds > 0 ? images / stepSeconds : 0,
+            percent(stepSeconds > 0 ? studentBusy / stepSeconds : 0),
+            percent(stepSeconds > 0 ? teacherBusy / stepSeconds : 0)));
+  }
+
+  private boolean due(long now) {
+    if (shown && now - shownNanos < every.toNanos()) {
+      return false;
+    }
+    shown = true;
+    shownNanos = now;
+    return true;
+  }
+
+  private String describe(StepLine line) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        String.format(
+            Locale.ROOT,
+            "epoch %d/%d  step %d/%d  %.0f images/s  loss %.4f (label %.4f",
+            line.epoch() + 1,
+            epochs,
+            line.step(),
+            last,
+            line.imagesPerSecond(),
+            line.loss(),
+            line.lossBase()));
+    if (line.lossDistillation() != null) {
+      text.append(String.format(Locale.ROOT, ", teacher %.4f", line.lossDistillation()));
+    }
+    text.append(")  train ").append(percent(line.studentTop1()));
+    append(text, "  masked teacher ", line.teacherTop1());
+    append(text, "  eval ", evaluated);
+    return text.append("  left ").append(clock(secondsPerStep * (last - step))).toString();
+  }
+
+  private static void append(StringBuilder text, String name, @Nullable Double share) {
+    if (share != null) {
+      text.append(name).append(percent(share));
+    }
+  }
+
+  private void show(String line) {
+    if (live) {
+      out.print(REWRITE + line);
+      lineOpen = true;
+    } else {
+      out.println(line);
+    }
+    out.flush();
+  }
+
+  private void clear() {
+    if (lineOpen) {
+      out.print(REWRITE);
+      lineOpen = false;
+    }
+  }
+
+  static String percent(double share) {
+    return String.format(Locale.ROOT, "%.1f %%", 100 * share);
+  }
+
+  static String clock(double seconds) {
+    long whole = Math.round(seconds);
+    return String.format(Locale.ROOT, "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);
+  }
+}

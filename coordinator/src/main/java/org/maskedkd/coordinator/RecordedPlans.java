@@ -1,0 +1,86 @@
+package org.maskedkd.coordinator;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+/**
+ * Replays the plans of a {@code plans.jsonl}; of a step that was started several times, the last
+ * one.
+ */
+final class RecordedPlans implements PlanSource {
+
+  private final Path file;
+  private final RunConfig config;
+  private final Map<Long, PlanLine> lines = new HashMap<>();
+
+  RecordedPlans(Path file, RunConfig config) {
+    this.file = file;
+    this.config = config;
+    if (!Files.isRegularFile(file)) {
+      throw new RunException(ExitCode.USAGE, "no recorded plans at " + file);
+    }
+    for (JsonNode node : JsonLines.read(file)) {
+      try {
+        PlanLine line = JsonLines.JSON.treeToValue(node, PlanLine.class);
+        lines.put(line.step(), line);
+      } catch (JsonProcessingException e) {
+        throw new RunException(
+            ExitCode.BAD_DATA,
+            file + " holds a line that is no plan: " + e.getOriginalMessage(),
+            e);
+      }
+    }
+  }
+
+  @Override
+  public StepPlan plan(long step, int attempt) {
+    PlanLine line = lines.get(step);
+    if (line == null) {
+      throw new RunException(
+          ExitCode.USAGE,
+          file
+              + " has no plan of step "
+              + step
+              + " (it has "
+              + lines.size()
+              + "); end before it with --max-steps "
+              + (step - 1));
+    }
+    StepPlan plan;
+    try {
+      plan = line.toPlan(config.name(), attempt);
+    } catch (IllegalArgumentException e) {
+      throw new RunException(
+          ExitCode.BAD_DATA,
+          file
+              + ", step "
+              + step
+              + ": order \""
+              + line.order()
+              + "\", expected eager or fill-drain",
+          e);
+    }
+    int samples = plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).sum();
+    if (samples != config.schedule().batch() || (plan.getKeep() > 0) != config.distils()) {
+      throw new RunException(
+          ExitCode.USAGE,
+          String.format(
+              "%s, step %d: a batch of %d and keep %s, but the configuration has a batch of %d and"
+                  + " %s teacher; use the configuration that the plans were recorded with",
+              file,
+              step,
+              samples,
+              plan.getKeep(),
+              config.schedule().batch(),
+              config.distils() ? "a" : "no"));
+    }
+    return plan;
+  }
+}

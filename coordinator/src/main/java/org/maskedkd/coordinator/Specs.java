@@ -1,0 +1,120 @@
+package org.maskedkd.coordinator;
+
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.Augmentation;
+import org.maskedkd.proto.v1.DataSpec;
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.Optimization;
+import org.maskedkd.proto.v1.Precision;
+import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.StudentSpec;
+
+/** The configuration in the form that the stages are told it. */
+final class Specs {
+
+  private Specs() {}
+
+  static OpenTeacher teacher(RunConfig config, int maxMicroBatch) {
+    return OpenTeacher.newBuilder()
+        .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+        .setRun(config.name())
+        .setMaxMicroBatch(maxMicroBatch)
+        .build();
+  }
+
+  /**
+   * @param teacherGrid null without teachers
+   */
+  static OpenStudent student(RunConfig config, @Nullable Grid teacherGrid) {
+    OpenStudent.Builder open =
+        OpenStudent.newBuilder()
+            .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+            .setRun(config.name())
+            .setStudent(model(config.student()))
+            .setData(data(config.data()))
+            .setAugmentation(augmentation(config.augmentation()))
+            .setOptimization(optimization(config))
+            .setMasking(
+                Masking.newBuilder()
+                    .setCriterion(
+                        switch (config.masking().criterion()) {
+                          case STUDENT -> Masking.Criterion.CRITERION_STUDENT;
+                          case RANDOM -> Masking.Criterion.CRITERION_RANDOM;
+                        }))
+            .setSeed(config.seed())
+            .setBatch(config.schedule().batch());
+    if (teacherGrid != null) {
+      open.setTeacherGrid(teacherGrid);
+    }
+    return open.build();
+  }
+
+  private static StudentSpec model(RunConfig.Student student) {
+    return StudentSpec.newBuilder()
+        .setModel(student.model())
+        .setInit(student.init())
+        .setPrecision(
+            switch (student.precision()) {
+              case FP32 -> Precision.PRECISION_FP32;
+              case BF16 -> Precision.PRECISION_BF16;
+            })
+        .setThreads(student.threads())
+        .setDropPath(student.dropPath())
+        .addAllMean(student.mean())
+        .addAllStd(student.std())
+        .build();
+  }
+
+  private static DataSpec data(RunConfig.Data data) {
+    return DataSpec.newBuilder()
+        .setTrain(data.trainSource())
+        .setEval(data.evalSource())
+        .setOnCorrupt(
+            switch (data.onCorrupt()) {
+              case FAIL -> DataSpec.OnCorrupt.ON_CORRUPT_FAIL;
+              case SKIP -> DataSpec.OnCorrupt.ON_CORRUPT_SKIP;
+            })
+        .setWorkers(data.workers())
+        .setTrainLimit(data.trainLimit())
+        .build();
+  }
+
+  private static Augmentation augmentation(RunConfig.Augmentation a) {
+    return Augmentation.newBuilder()
+        .setCrop(
+            switch (a.crop()) {
+              case CENTER -> Augmentation.Crop.CROP_CENTER;
+              case RANDOM_RESIZED -> Augmentation.Crop.CROP_RANDOM_RESIZED;
+              case PAD -> Augmentation.Crop.CROP_PAD;
+            })
+        .setPadding(a.padding())
+        .setScaleMin(a.scaleMin())
+        .setScaleMax(a.scaleMax())
+        .setRatioMin(a.ratioMin())
+        .setRatioMax(a.ratioMax())
+        .setFlip(a.flip())
+        .setMixupAlpha(a.mixup())
+        .setCutmixAlpha(a.cutmix())
+        .setMixProbability(a.mixProbability())
+        .setCutmixShare(a.cutmixShare())
+        .setErasing(a.erasing())
+        .setLabelSmoothing(a.labelSmoothing())
+        .setEvalCrop(a.evalCrop())
+        .build();
+  }
+
+  private static Optimization optimization(RunConfig config) {
+    RunConfig.Optimizer o = config.optimizer();
+    return Optimization.newBuilder()
+        .setBeta1(o.beta1())
+        .setBeta2(o.beta2())
+        .setEpsilon(o.epsilon())
+        .setWeightDecay(o.weightDecay())
+        .setClipNorm(o.clipNorm())
+        .setEmaDecay(config.ema().decay())
+        .build();
+  }
+}

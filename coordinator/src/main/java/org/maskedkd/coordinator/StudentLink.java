@@ -1,0 +1,151 @@
+package org.maskedkd.coordinator;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.EvaluateProgress;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent;
+import org.maskedkd.proto.v1.StudentGrpc;
+import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.proto.v1.WhereReply;
+import org.maskedkd.proto.v1.WhereRequest;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.RunException;
+
+/**
+ * The connection to the student. Events are taken one by one with {@link #next}; while the run
+ * waits for one, the event loop goes on, so teachers are heard meanwhile. Event loop only.
+ */
+final class StudentLink implements AutoCloseable {
+
+  // Opening reads the weights and walks the data set.
+  private static final long OPEN_MINUTES = 60;
+  private static final long WHERE_SECONDS = 60;
+
+  private final EventLoop loop;
+  private final Peer peer;
+  private final Patience patience;
+  private final Deque<StudentEvent> events = new ArrayDeque<>();
+  private @Nullable DuplexStream<StudentCommand, StudentEvent> stream;
+
+  StudentLink(EventLoop loop, Peer peer, Patience patience) {
+    this.loop = loop;
+    this.peer = peer;
+    this.patience = patience;
+  }
+
+  String name() {
+    return peer.name();
+  }
+
+  /** Opens the run, trying again while the stage is not there yet. */
+  StudentOpened open(OpenStudent request) {
+    long began = loop.nanoTime();
+    for (int failures = 1; ; failures++) {
+      try {
+        return await(
+            reply ->
+                StudentGrpc.newStub(peer.channel())
+                    .withExecutor(loop)
+                    .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
+                    .open(request, reply));
+      } catch (RunException e) {
+        if (e.exitCode() != ExitCode.PEER_AWAY
+            || loop.nanoTime() - began >= patience.student().toNanos()) {
+          throw e;
+        }
+        loop.pause(patience.backoff(failures));
+        peer.channel().resetConnectBackoff();
+      }
+    }
+  }
+
+  WhereReply where(String run) {
+    return await(
+        reply ->
+            StudentGrpc.newStub(peer.channel())
+                .withExecutor(loop)
+                .withDeadlineAfter(WHERE_SECONDS, TimeUnit.SECONDS)
+                .where(WhereRequest.newBuilder().setRun(run).build(), reply));
+  }
+
+  private <R> R await(Consumer<Reply<R>> call) {
+    Outcome<R> outcome = new Outcome<>();
+    call.accept(new Reply<>(loop, r -> outcome.value = r, t -> outcome.failure = t));
+    loop.runUntil(() -> outcome.value != null || outcome.failure != null);
+    if (outcome.failure != null) {
+      throw Failures.fromStatus(outcome.failure, name());
+    }
+    return Objects.requireNonNull(outcome.value);
+  }
+
+  private static final class Outcome<R> {
+    @Nullable R value;
+    @Nullable Throwable failure;
+  }
+
+  /** Opens the stream of commands and events. */
+  void start() {
+    stream =
+        new DuplexStream<>(
+            loop,
+            events::add,
+            t -> {
+              RunException why = Failures.fromStatus(t, name());
+              throw new RunException(
+                  why.exitCode(),
+                  why.getMessage()
+                      + "; the run ends here, go on from its last checkpoint with --resume",
+                  why);
+            });
+    StudentGrpc.newStub(peer.channel()).withExecutor(loop).train(stream);
+  }
+
+  void send(StudentCommand command) {
+    Objects.requireNonNull(stream, "stream not started").send(command);
+  }
+
+  /** The next event, waited for. */
+  StudentEvent next() {
+    loop.runUntil(() -> !events.isEmpty());
+    return events.remove();
+  }
+
+  /**
+   * The next event of this kind, between steps. Late frames of a probe or step are dropped.
+   *
+   * @param progress gets how far an evaluation is
+   */
+  StudentEvent expect(StudentEvent.EventCase expected, Consumer<EvaluateProgress> progress) {
+    while (true) {
+      StudentEvent event = next();
+      StudentEvent.EventCase found = event.getEventCase();
+      if (found == expected) {
+        return event;
+      }
+      switch (found) {
+        case EVALUATE_PROGRESS -> progress.accept(event.getEvaluateProgress());
+        case FORWARDED -> {}
+        case STEP_FAILED ->
+            throw new RunException(
+                ExitCode.INTERNAL, name() + " failed: " + event.getStepFailed().getReason());
+        case STEP_DONE, PROBE_DONE, EVALUATED, CHECKPOINTED, RESTORED, EXPORTED, EVENT_NOT_SET ->
+            throw new RunException(
+                ExitCode.INTERNAL, name() + " sent " + found + ", expected " + expected);
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    if (stream != null) {
+      stream.cancel("the run is over");
+    }
+  }
+}

@@ -1,0 +1,12 @@
+package org.maskedkd.coordinator;
+
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Span;
+
+/**
+ * What a teacher says of a micro-batch; the first valid one for its key.
+ *
+ * @param logits {@code [samples, classes]}
+ * @param span when the teacher computed it, on its own clock
+ */
+record TeacherAnswer(MicroBatchKey key, float[] logits, Span span) {}

@@ -1,0 +1,288 @@
+package org.maskedkd.coordinator;
+
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.Checkpoint;
+import org.maskedkd.proto.v1.Checkpointed;
+import org.maskedkd.proto.v1.Evaluate;
+import org.maskedkd.proto.v1.Evaluated;
+import org.maskedkd.proto.v1.Export;
+import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent.EventCase;
+import org.maskedkd.proto.v1.WeightsChoice;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+/**
+ * The training loop: steps, evaluations, checkpoints, exports. The plan of the next step goes out
+ * before the step ends, except where an evaluation or a checkpoint comes between the two, since the
+ * student carries commands out in order and what follows depends on what was measured. Event loop
+ * only.
+ */
+final class Trainer {
+
+  private static final String BEST = "student-best.safetensors";
+  private static final String LAST = "student.safetensors";
+
+  private final RunConfig config;
+  private final Stages stages;
+  private final RunDirectory directory;
+  private final PlanSource plans;
+  private final Progress progress;
+  private final Supplier<@Nullable ExitCode> stop;
+  private final StepExecutor steps;
+  private final EpochMeans means = new EpochMeans();
+  private final long stepsPerEpoch;
+  private final long lastStep;
+  private final int attempt;
+
+  private StepPlan newestPlan = StepPlan.getDefaultInstance();
+  private long checkpointed;
+  private long evaluations;
+  private double bestTop1 = -1;
+
+  /**
+   * @param checkpointed the newest step with a checkpoint, as far as known; else 0
+   * @param attempt how often this run was started
+   * @param lastStep the one to end after
+   * @param stop what to return after a clean stop, as soon as one is asked for
+   */
+  Trainer(
+      RunConfig config,
+      Stages stages,
+      RunDirectory directory,
+      PlanSource plans,
+      Progress progress,
+      long checkpointed,
+      int attempt,
+      long lastStep,
+      Supplier<@Nullable ExitCode> stop) {
+    this.config = config;
+    this.stages = stages;
+    this.directory = directory;
+    this.plans = plans;
+    this.progress = progress;
+    this.stop = stop;
+    this.stepsPerEpoch = stages.stepsPerEpoch(config);
+    this.lastStep = lastStep;
+    this.attempt = attempt;
+    this.checkpointed = checkpointed;
+    RunConfig.Distillation d = config.distillation();
+    LossFunction loss =
+        new LossFunction(
+            stages.pool() == null ? RunConfig.Kind.NONE : d.kind(), d.alpha(), d.temperature());
+    this.steps =
+        new StepExecutor(
+            stages.student(), stages.pool(), stages.inbox(), loss, stages.classes(), this::wayOut);
+    directory.steps().forEach(means::add);
+    directory.epochs().forEach(line -> bestTop1 = Math.max(bestTop1, line.bestTop1()));
+  }
+
+  /** Trains from the step after {@code from} on. */
+  ExitCode train(long from) {
+    progress.begin(from, lastStep, config.schedule().epochs());
+    for (long step = from + 1; step <= lastStep; step++) {
+      boolean planned = newestPlan.getStep() == step;
+      ExitCode code = stop.get();
+      if (code != null && !planned) {
+        return stopped(step - 1, code);
+      }
+      if (!planned) {
+        send(step);
+      }
+      long current = step;
+      StepExecutor.Result result = steps.run(newestPlan, () -> lookAhead(current));
+      record(result);
+      if (endsEpoch(step)) {
+        endEpoch(step);
+      }
+      if (needsCheckpoint(step)) {
+        checkpoint(step);
+      }
+    }
+    export(LAST, WeightsChoice.WEIGHTS_CHOICE_MODEL, lastStep);
+    progress.end("done");
+    TeacherPool pool = stages.pool();
+    if (pool != null && pool.redone() + pool.duplicates() + pool.stale() > 0) {
+      progress.note(
+          pool.redone()
+              + " micro-batches were done again; "
+              + pool.duplicates()
+              + " duplicate and "
+              + pool.stale()
+              + " stale signals were dropped");
+    }
+    return ExitCode.DONE;
+  }
+
+  private ExitCode stopped(long step, ExitCode code) {
+    if (checkpointed < step && !checkpoint(step)) {
+      throw new RunException(
+          ExitCode.CANNOT_WRITE, "stopped after step " + step + ", but without a checkpoint of it");
+    }
+    progress.end("stopped after step " + step + " with a checkpoint; go on with --resume");
+    return code;
+  }
+
+  private void send(long step) {
+    newestPlan = plans.plan(step, attempt);
+    directory.add(newestPlan);
+    stages.student().send(StudentCommand.newBuilder().setPlan(newestPlan).build());
+  }
+
+  private void lookAhead(long step) {
+    if (step < lastStep && stop.get() == null && !endsEpoch(step) && !needsCheckpoint(step)) {
+      send(step + 1);
+    }
+  }
+
+  private boolean endsEpoch(long step) {
+    return step % stepsPerEpoch == 0 || step == lastStep;
+  }
+
+  private boolean needsCheckpoint(long step) {
+    int every = config.checkpoint().everySteps();
+    return endsEpoch(step) || (every > 0 && step % every == 0);
+  }
+
+  private void record(StepExecutor.Result result) {
+    StepLine line = StepLine.of(result.record(), attempt, stages.pool() != null, result.teachers());
+    directory.add(line);
+    means.add(line);
+    progress.step(line);
+  }
+
+  private void endEpoch(long step) {
+    int epoch = Math.toIntExact((step - 1) / stepsPerEpoch);
+    int every = config.evaluation().everyEpochs();
+    boolean due = step == lastStep || (every > 0 && (epoch + 1) % every == 0);
+    if (!due || stages.opened().getEvalImages() == 0) {
+      EpochLine line =
+          new EpochLine(
+              epoch,
+              step,
+              means.loss(),
+              means.top1(),
+              means.teacherTop1(),
+              null,
+              null,
+              null,
+              null,
+              null,
+              null,
+              null,
+              /* best= */ false);
+      directory.add(line);
+      progress.epoch(line);
+      return;
+    }
+    Evaluated model = evaluate(WeightsChoice.WEIGHTS_CHOICE_MODEL);
+    Evaluated ema = config.ema().decay() > 0 ? evaluate(WeightsChoice.WEIGHTS_CHOICE_EMA) : null;
+    double top1 = share(model.getTop1(), model);
+    Double emaTop1 = ema == null ? null : share(ema.getTop1(), ema);
+    double better = emaTop1 == null ? top1 : Math.max(top1, emaTop1);
+    EpochLine line =
+        new EpochLine(
+            epoch,
+            step,
+            means.loss(),
+            means.top1(),
+            means.teacherTop1(),
+            model.getImages(),
+            model.getLoss(),
+            top1,
+            share(model.getTop5(), model),
+            emaTop1,
+            ema == null ? null : share(ema.getTop5(), ema),
+            model.getSeconds() + (ema == null ? 0 : ema.getSeconds()),
+            better > bestTop1);
+    if (line.best()) {
+      bestTop1 = better;
+      export(
+          BEST,
+          emaTop1 != null && emaTop1 > top1
+              ? WeightsChoice.WEIGHTS_CHOICE_EMA
+              : WeightsChoice.WEIGHTS_CHOICE_MODEL,
+          step);
+    }
+    directory.add(line);
+    progress.epoch(line);
+  }
+
+  private static double share(long count, Evaluated evaluated) {
+    return (double) count / Math.max(1, evaluated.getImages());
+  }
+
+  private Evaluated evaluate(WeightsChoice weights) {
+    evaluations++;
+    stages
+        .student()
+        .send(
+            StudentCommand.newBuilder()
+                .setEvaluate(
+                    Evaluate.newBuilder()
+                        .setId(evaluations)
+                        .setWeights(weights)
+                        .setImages(config.evaluation().images())
+                        .setBatch(config.evaluation().batch()))
+                .build());
+    return stages
+        .student()
+        .expect(EventCase.EVALUATED, p -> progress.evaluating(p.getImages(), p.getOf()))
+        .getEvaluated();
+  }
+
+  private void export(String file, WeightsChoice weights, long step) {
+    stages
+        .student()
+        .send(
+            StudentCommand.newBuilder()
+                .setExport(
+                    Export.newBuilder()
+                        .setFile(file)
+                        .setWeights(weights)
+                        .putMetadata("run", config.name())
+                        .putMetadata("step", Long.toString(step))
+                        .putMetadata("config", Resumption.digest(config))
+                        .putMetadata("data", stages.opened().getDataFingerprint())
+                        .putMetadata("teacher", stages.teacherDigest())
+                        .putMetadata(
+                            "weights",
+                            weights == WeightsChoice.WEIGHTS_CHOICE_EMA ? "averaged" : "model"))
+                .build());
+    stages.student().expect(EventCase.EXPORTED, p -> {});
+  }
+
+  /** Whether it could be written. */
+  private boolean checkpoint(long step) {
+    CoordinatorState state =
+        stages.state(config, step, Math.toIntExact((step - 1) / stepsPerEpoch), attempt, bestTop1);
+    stages
+        .student()
+        .send(
+            StudentCommand.newBuilder()
+                .setCheckpoint(
+                    Checkpoint.newBuilder()
+                        .setKeepLast(config.checkpoint().keep())
+                        .setCoordinatorState(state.toJson()))
+                .build());
+    Checkpointed done = stages.student().expect(EventCase.CHECKPOINTED, p -> {}).getCheckpointed();
+    if (!done.getWarning().isEmpty()) {
+      progress.note("no checkpoint of step " + step + ": " + done.getWarning());
+      return false;
+    }
+    checkpointed = done.getStep();
+    return true;
+  }
+
+  private String wayOut() {
+    return checkpointed == 0
+        ? "this start of the run has written no checkpoint yet"
+        : "the last good checkpoint is that of step "
+            + checkpointed
+            + " in "
+            + directory.path().resolve("checkpoints")
+            + "; go on from it with --resume";
+  }
+}

@@ -1,0 +1,302 @@
+package org.maskedkd.coordinator;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Probe;
+import org.maskedkd.proto.v1.Restore;
+import org.maskedkd.proto.v1.Restored;
+import org.maskedkd.proto.v1.StepRecord;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent.EventCase;
+import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+/**
+ * A run from the handshakes to the exported weights. Everything happens on the thread that calls
+ * {@link #run}, except {@link #requestStop}.
+ */
+public final class TrainingRun {
+
+  /**
+   * How this start of the run is to go.
+   *
+   * @param resume go on from the newest checkpoint, or from where a student that is still open
+   *     stands
+   * @param maxSteps end after this step of the run as if it were the last; 0 for the run's own
+   *     length
+   * @param plans recorded plans to replay, or null
+   * @param dryRun open and check everything, report, and train nothing
+   */
+  public record Options(boolean resume, long maxSteps, @Nullable Path plans, boolean dryRun) {}
+
+  private final RunConfig config;
+  private final Path path;
+  private final Options options;
+  private final Progress progress;
+  private final EventLoop loop;
+  private final StudentLink student;
+  private final @Nullable TeacherPool pool;
+  private volatile @Nullable ExitCode stop;
+  private volatile boolean training;
+
+  /**
+   * A run that has not begun.
+   *
+   * @param path the run directory
+   * @param teachers none when {@link RunConfig#distils} is false, else at least one
+   */
+  public TrainingRun(
+      RunConfig config,
+      Path path,
+      Peer student,
+      List<Peer> teachers,
+      Options options,
+      Progress progress) {
+    this(
+        config,
+        path,
+        student,
+        teachers,
+        options,
+        progress,
+        new EventLoop(System::nanoTime),
+        Patience.standard(config));
+  }
+
+  TrainingRun(
+      RunConfig config,
+      Path path,
+      Peer student,
+      List<Peer> teachers,
+      Options options,
+      Progress progress,
+      EventLoop loop,
+      Patience patience) {
+    if (config.distils() == teachers.isEmpty()) {
+      throw new RunException(
+          ExitCode.USAGE,
+          config.distils()
+              ? "the configuration has a teacher, but no teacher's address was given"
+              : teachers.size() + " teachers were given, but the configuration has none");
+    }
+    this.config = config;
+    this.path = path;
+    this.options = options;
+    this.progress = progress;
+    this.loop = loop;
+    this.student = new StudentLink(loop, student, patience);
+    this.pool =
+        teachers.isEmpty()
+            ? null
+            : new TeacherPool(
+                loop, teachers, Specs.teacher(config, largest()), patience, progress::note);
+  }
+
+  private int largest() {
+    return Planner.largest(Planner.sizes(config.schedule()));
+  }
+
+  /**
+   * Asks for the end: the step under way (and the next one, if the student has its plan already) is
+   * finished, a checkpoint written. Before training has begun the run ends at once. From any
+   * thread.
+   *
+   * @param code what {@link #run} is then to return
+   */
+  public void requestStop(ExitCode code) {
+    stop = code;
+    if (!training) {
+      loop.fail(new RunException(code, "stopped before the first step"));
+    }
+  }
+
+  /**
+   * Leads the run to its end.
+   *
+   * @return {@link ExitCode#DONE}, or the code of {@link #requestStop} once a checkpoint is written
+   * @throws RunException when the run cannot go on
+   */
+  public ExitCode run() {
+    try {
+      if (options.dryRun) {
+        return dryRun();
+      }
+      try (RunDirectory directory =
+          options.resume ? RunDirectory.resume(path) : RunDirectory.create(path)) {
+        return lead(directory);
+      }
+    } finally {
+      student.close();
+      if (pool != null) {
+        pool.close();
+      }
+    }
+  }
+
+  private ExitCode lead(RunDirectory directory) {
+    if (options.resume) {
+      Resumption.check(directory.readConfig(), config).forEach(progress::note);
+    }
+    // Read before the directory is cut back, since these may be its own plans.
+    @Nullable PlanSource recorded =
+        options.plans == null ? null : new RecordedPlans(options.plans, config);
+    Stages stages = open();
+    int attempt = directory.attempts() + 1;
+    long from = options.resume ? resume(stages, directory) : begin(stages);
+    directory.writeConfig(config);
+    long perEpoch = stages.stepsPerEpoch(config);
+    long last = perEpoch * config.schedule().epochs();
+    if (options.maxSteps > 0) {
+      last = Math.min(last, options.maxSteps);
+    }
+    if (from >= last) {
+      progress.note("the run has its " + last + " steps already; raise schedule.epochs to go on");
+    } else if (from == 0) {
+      checkTeacher(stages);
+    }
+    Trainer trainer =
+        new Trainer(
+            config,
+            stages,
+            directory,
+            recorded == null ? new Planner(config, perEpoch) : recorded,
+            progress,
+            stages.opened().getCommittedStep() == 0 ? from : 0,
+            attempt,
+            Math.max(from, last),
+            () -> stop);
+    training = true;
+    return trainer.train(from);
+  }
+
+  private Stages open() {
+    ModelInfo teacher = pool == null ? null : pool.open();
+    StudentOpened opened =
+        student.open(Specs.student(config, teacher == null ? null : teacher.getGrid()));
+    Handshake.check(config, student.name(), opened, teacher);
+    opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
+    student.start();
+    ForwardedInbox inbox =
+        new ForwardedInbox(
+            opened.getModel().getClasses(), teacher == null ? null : teacher.getGrid());
+    return new Stages(student, opened, pool, teacher, inbox);
+  }
+
+  private long begin(Stages stages) {
+    long committed = stages.opened().getCommittedStep();
+    if (committed != 0) {
+      throw new RunException(
+          ExitCode.USAGE,
+          student.name()
+              + " already has run "
+              + config.name()
+              + " at step "
+              + committed
+              + "; go on with --resume, or choose another name");
+    }
+    return 0;
+  }
+
+  /** Puts student and directory at the same step, and says which. */
+  private long resume(Stages stages, RunDirectory directory) {
+    int attempts = directory.attempts();
+    long step = stages.opened().getCommittedStep();
+    if (step > 0) {
+      // A coordinator was lost, not the student: nothing needs to be loaded.
+      progress.note(student.name() + " still has the run, at step " + step);
+    } else {
+      step = restore(stages);
+    }
+    directory.cutBack(step);
+    Set<Long> known = directory.steps().stream().map(StepLine::step).collect(Collectors.toSet());
+    for (StepRecord record : student.where(config.name()).getRecordsList()) {
+      if (record.getStep() <= step && !known.contains(record.getStep())) {
+        directory.add(StepLine.of(record, attempts, config.distils(), null));
+      }
+    }
+    return step;
+  }
+
+  private long restore(Stages stages) {
+    student.send(StudentCommand.newBuilder().setRestore(Restore.getDefaultInstance()).build());
+    Restored restored = student.expect(EventCase.RESTORED, p -> {}).getRestored();
+    restored.getWarningsList().forEach(progress::note);
+    long step = restored.getStep();
+    if (step == 0) {
+      progress.note("there is no checkpoint in " + path + "; the run begins again at step 1");
+      return 0;
+    }
+    CoordinatorState.parse(restored.getCoordinatorState())
+        .requireSame(stages.state(config, step, 0, 0, 0));
+    Resumption.check(restored.getNumerics(), stages.opened().getNumerics(), config.deterministic())
+        .forEach(d -> progress.note("not the same numerics as before: " + d));
+    progress.note("going on after step " + step);
+    return step;
+  }
+
+  private void checkTeacher(Stages stages) {
+    int images =
+        (int) Math.min(config.evaluation().teacherCheckImages(), stages.opened().getEvalImages());
+    if (pool == null || images == 0) {
+      return;
+    }
+    TeacherCheck check = new TeacherCheck(loop, student, pool, stages.inbox(), stages.classes());
+    double keep = config.masking().keep();
+    TeacherCheck.Accuracy all = check.measure(probe(1, images, 1));
+    TeacherCheck.Accuracy masked = keep == 1 ? all : check.measure(probe(2, images, keep));
+    progress.note(
+        String.format(
+            Locale.ROOT,
+            "teacher on %d evaluation images: %s with all patches, %s with %s of them",
+            all.images(),
+            Progress.percent(all.top1()),
+            Progress.percent(masked.top1()),
+            Progress.percent(keep)));
+    double chance = 1.0 / stages.classes();
+    if (all.top1() < 2 * chance) {
+      progress.note(
+          String.format(
+              Locale.ROOT,
+              "WARNING: that is near chance (%s). See that teacher.weights are trained ones, that"
+                  + " teacher.mean and teacher.std are theirs, and that its classes have the order"
+                  + " of the data's",
+              Progress.percent(chance)));
+    }
+  }
+
+  private Probe probe(int attempt, int images, double keep) {
+    return Probe.newBuilder()
+        .setRun(config.name())
+        .setAttempt(attempt)
+        .setImages(images)
+        .setMicroBatch(largest())
+        .setKeep(keep)
+        .build();
+  }
+
+  /** Opens and checks everything, and says what the run would be. */
+  private ExitCode dryRun() {
+    Stages stages = open();
+    DryRun.describe(config, stages).forEach(progress::note);
+    int images = (int) Math.min(largest(), stages.opened().getEvalImages());
+    if (pool != null && images > 0) {
+      TeacherCheck.Accuracy one =
+          new TeacherCheck(loop, student, pool, stages.inbox(), stages.classes())
+              .measure(probe(1, images, config.masking().keep()));
+      progress.note(
+          String.format(
+              Locale.ROOT,
+              "one micro-batch of %d forward through student and teacher, unhurried: %.3f s",
+              one.images(),
+              one.seconds()));
+    }
+    progress.note("dry run: everything opened and checked, nothing trained");
+    return ExitCode.DONE;
+  }
+}
