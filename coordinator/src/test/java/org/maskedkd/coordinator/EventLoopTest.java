@@ -1,0 +1,76 @@
+package org.maskedkd.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+
+@Timeout(20)
+class EventLoopTest {
+
+  private long nanos = Long.MAX_VALUE - 5;
+  private final EventLoop loop = new EventLoop(() -> nanos);
+  private final List<String> ran = new ArrayList<>();
+
+  @Test
+  void schedule_severalTimers_runInOrderOfTheirTimesAcrossTheClocksWrap() {
+    loop.schedule(Duration.ofNanos(20), () -> ran.add("late"));
+    loop.schedule(Duration.ofNanos(3), () -> ran.add("early"));
+    loop.schedule(Duration.ofNanos(10), () -> ran.add("cancelled")).cancel();
+    nanos += 30;
+
+    loop.runUntil(() -> ran.size() == 2);
+
+    assertThat(ran).containsExactly("early", "late");
+  }
+
+  @Test
+  void schedule_notYetDue_waitsForTheClock() {
+    loop.schedule(Duration.ofMillis(1), () -> ran.add("timer"));
+    loop.execute(() -> ran.add("event"));
+    loop.execute(() -> nanos += 1_000_000);
+
+    loop.runUntil(() -> ran.size() == 2);
+
+    assertThat(ran).containsExactly("event", "timer");
+  }
+
+  @Test
+  void runUntil_alreadyTrue_runsNothing() {
+    loop.execute(() -> ran.add("event"));
+
+    loop.runUntil(() -> true);
+
+    assertThat(ran).isEmpty();
+  }
+
+  @Test
+  void runUntil_anEventThrows_throwsItAndStaysFailed() {
+    loop.execute(
+        () -> {
+          throw new IllegalStateException("broken");
+        });
+
+    for (int i = 0; i < 2; i++) {
+      RunException e = TrainingRunTest.failure(() -> loop.runUntil(() -> false));
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INTERNAL);
+      assertThat(e).hasMessageContaining("broken");
+    }
+  }
+
+  @Test
+  void backoff_doublesUpToTheLongest() {
+    Patience patience = Patience.standard(House.config(false));
+
+    assertThat(patience.backoff(1)).isEqualTo(Duration.ofMillis(200));
+    assertThat(patience.backoff(2)).isEqualTo(Duration.ofMillis(400));
+    assertThat(patience.backoff(6)).isEqualTo(Duration.ofMillis(6400));
+    assertThat(patience.backoff(7)).isEqualTo(Duration.ofSeconds(10));
+    assertThat(patience.backoff(1_000_000)).isEqualTo(Duration.ofSeconds(10));
+  }
+}

@@ -1,0 +1,118 @@
+package org.maskedkd.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+class ProgressTest {
+
+  private final ByteArrayOutputStream output = new ByteArrayOutputStream();
+  private long nanos;
+
+  @Test
+  void step_notOnATerminal_printsALineNowAndThen() {
+    Progress progress = progress(/* live= */ false);
+    progress.begin(0, 100, 5);
+
+    for (int step = 1; step <= 25; step++) {
+      nanos += Duration.ofSeconds(1).toNanos();
+      progress.step(line(step, 0.5));
+    }
+
+    assertThat(printed().lines())
+        .containsExactly(
+            "epoch 1/5  step 1/100  40 images/s  loss 2.0000 (label 2.5000, teacher 1.5000)"
+                + "  train 25.0 %  masked teacher 50.0 %  left 0:01:39",
+            "epoch 1/5  step 11/100  40 images/s  loss 2.0000 (label 2.5000, teacher 1.5000)"
+                + "  train 25.0 %  masked teacher 50.0 %  left 0:01:29",
+            "epoch 1/5  step 21/100  40 images/s  loss 2.0000 (label 2.5000, teacher 1.5000)"
+                + "  train 25.0 %  masked teacher 50.0 %  left 0:01:19");
+  }
+
+  @Test
+  void step_onATerminal_rewritesOneLineAndNotesStandAlone() {
+    Progress progress = progress(/* live= */ true);
+    progress.begin(0, 2, 1);
+    nanos += Duration.ofSeconds(3600).toNanos();
+
+    progress.step(line(1, null));
+    progress.note("a teacher is away");
+
+    assertThat(printed())
+        .isEqualTo(
+            "\r\u001b[Kepoch 1/1  step 1/2  40 images/s  loss 2.0000 (label 2.5000)"
+                + "  train 25.0 %  left 1:00:00\r\u001b[Ka teacher is away\n");
+  }
+
+  @Test
+  void epoch_withEvaluation_isShownFromThenOn() {
+    Progress progress = progress(/* live= */ false);
+    progress.begin(0, 2, 2);
+    progress.epoch(
+        new EpochLine(0, 1, 1.5, 0.4, 0.6, 10L, 1.2, 0.5, 0.9, 0.55, 0.92, 3.0, /* best= */ true));
+    progress.step(line(2, 0.5));
+    progress.end("done");
+
+    assertThat(printed().lines())
+        .containsExactly(
+            "epoch 1/2  step 1  train loss 1.5000  train 40.0 %  masked teacher 60.0 %"
+                + "  top-1 50.0 %  top-5 90.0 %  averaged top-1 55.0 %  best so far",
+            "epoch 1/2  step 2/2  40 images/s  loss 2.0000 (label 2.5000, teacher 1.5000)"
+                + "  train 25.0 %  masked teacher 50.0 %  eval 55.0 %  left 0:00:00",
+            "done: 2 steps, 20 images in 0:00:00, 40 images/s; student busy 60.0 %, teachers busy"
+                + " 40.0 %");
+  }
+
+  @Test
+  void means_ofAnEpoch_weighStepsByTheirImages() {
+    EpochMeans means = new EpochMeans();
+    means.add(new StepLine(9, 0, 1, 1, 7, 99, 0, null, 1, null, 1, 1, 0, 1, 1, null, null, null));
+    means.add(new StepLine(10, 1, 1, 1, 30, 1, 0, 0., 0.5, 0.2, 1, 1, 0, 1, 1, 1., 1, 0L));
+    means.add(new StepLine(11, 1, 1, 1, 10, 5, 0, 0., 0.1, 1.0, 1, 1, 0, 1, 1, 1., 1, 0L));
+
+    assertThat(means.loss()).isCloseTo(2, within(1e-12));
+    assertThat(means.top1()).isCloseTo(0.4, within(1e-12));
+    assertThat(means.teacherTop1()).isCloseTo(0.4, within(1e-12));
+  }
+
+  private Progress progress(boolean live) {
+    return new Progress(
+        new PrintStream(output, true, StandardCharsets.UTF_8),
+        live,
+        Duration.ofSeconds(10),
+        () -> nanos);
+  }
+
+  private static StepLine line(long step, @Nullable Double teacher) {
+    boolean distilled = teacher != null;
+    return new StepLine(
+        step,
+        0,
+        1,
+        0.1,
+        20,
+        2,
+        2.5,
+        distilled ? 1.5 : null,
+        0.25,
+        teacher,
+        1,
+        0.5,
+        0,
+        40,
+        0.3,
+        distilled ? 0.4 : null,
+        distilled ? 2 : null,
+        distilled ? 0L : null);
+  }
+
+  private String printed() {
+    return output.toString(StandardCharsets.UTF_8);
+  }
+}

@@ -1,0 +1,450 @@
+package org.maskedkd.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.StudentEvent;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TensorFrames;
+
+@Timeout(60)
+class TrainingRunTest {
+
+  @TempDir Path dir;
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "0 | 4 | 10 | eager",
+        "1 | 1 | 10 | eager",
+        "1 | [2, 3, 4, 1] | 5 | eager",
+        "3 | [1, 1, 1, 1, 1, 1, 1, 1, 1, 1] | 4 | eager",
+        "2 | 3 | 10 | fill-drain",
+      })
+  void run_anyTeachersSizesAndWindow_learnsWhatPlainTrainingLearns(
+      int teachers, String sizes, int window, String order) throws IOException {
+    try (House house = house(teachers)) {
+      ExitCode code =
+          house.train(
+              "schedule.micro-batches=" + sizes,
+              "schedule.window=" + window,
+              "schedule.order=" + order);
+
+      assertThat(code).isEqualTo(ExitCode.DONE);
+      assertLearned(house, 8, teachers > 0);
+      List<StepLine> steps = steps();
+      assertThat(steps).extracting(StepLine::step).isEqualTo(oneTo(8));
+      assertThat(steps.get(7).loss()).isLessThan(steps.get(0).loss());
+      assertThat(steps.get(0).studentBusySeconds()).isCloseTo(0.1, within(1e-9));
+      if (teachers > 0) {
+        assertThat(steps.get(0).teacherBusySeconds()).isPositive();
+        assertThat(steps.get(0).teachers()).isEqualTo(teachers);
+      } else {
+        assertThat(Files.readString(dir.resolve("metrics.jsonl"))).doesNotContain("teacher");
+      }
+      assertThat(RunDirectoryTest.lines(dir.resolve("plans.jsonl"))).hasSize(8);
+      assertThat(RunDirectoryTest.lines(dir.resolve("epochs.jsonl"))).hasSize(2);
+      assertThat(house.disk.checkpoints).containsOnlyKeys(4L, 8L);
+      assertThat(house.disk.exports)
+          .containsKeys("student.safetensors", "student-best.safetensors");
+      assertThat(house.disk.exports.get("student.safetensors")).containsEntry("step", "8");
+    }
+  }
+
+  @Test
+  void run_newRun_writesAConfigurationThatReadsBackEqual() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+
+      assertThat(ConfigLoader.load(dir.resolve("config.yaml"), List.of()))
+          .isEqualTo(House.config(true, "schedule.epochs=1"));
+    }
+  }
+
+  @Test
+  void run_teacherKnowsTheClasses_saysSo() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+
+      assertThat(house.printed())
+          .contains("teacher on 5 evaluation images: 100.0 % with all patches")
+          .doesNotContain("WARNING");
+      // Two probes of five images in micro-batches of four, before the first step.
+      assertThat(house.teachers.get(0).received.subList(0, 4)).allMatch(k -> k.getStep() == 0);
+    }
+  }
+
+  @Test
+  void run_teacherIsNoBetterThanChance_warns() {
+    try (House house = house(1)) {
+      house.teachers.get(0).answering =
+          (signal, out) ->
+              out.onNext(
+                  signal.toBuilder()
+                      .setTensors(
+                          0,
+                          TensorFrames.floats(
+                              "logits",
+                              new float[(int) signal.getTensors(0).getShape(0) * 3],
+                              signal.getTensors(0).getShape(0),
+                              3))
+                      .build());
+      house.train("schedule.epochs=1", "evaluation.teacher-check-images=12");
+
+      assertThat(house.printed()).contains("WARNING: that is near chance (33.3 %)");
+    }
+  }
+
+  @Test
+  void run_everyPlan_isOnTheDiskBeforeItIsSent() {
+    try (House house = house(1)) {
+      house.student.onPlan =
+          plan ->
+              assertThat(RunDirectoryTest.lines(dir.resolve("plans.jsonl")))
+                  .anyMatch(line -> line.startsWith("{\"step\":" + plan.getStep() + ","));
+
+      assertThat(house.train()).isEqualTo(ExitCode.DONE);
+      assertThat(house.student.plans).hasSize(8);
+    }
+  }
+
+  @Test
+  void run_stopRequested_finishesTheStepAndCheckpoints_andResumesToTheSameWeights() {
+    try (House house = house(2)) {
+      house.student.beforeForward =
+          key -> {
+            if (key.getStep() == 6 && key.getIndex() == 0) {
+              house.stop(ExitCode.TERMINATED);
+            }
+          };
+
+      assertThat(house.train()).isEqualTo(ExitCode.TERMINATED);
+      assertThat(house.disk.checkpoints.lastKey()).isEqualTo(6);
+      assertThat(house.student.plans).hasSize(6);
+
+      house.restartStudent();
+      assertThat(house.resume()).isEqualTo(ExitCode.DONE);
+      assertLearned(house, 8, true);
+      assertThat(steps()).extracting(StepLine::step).isEqualTo(oneTo(8));
+      assertThat(steps()).extracting(StepLine::attempt).containsExactly(1, 1, 1, 1, 1, 1, 2, 2);
+    }
+  }
+
+  @Test
+  void run_stopRequestedAfterThePlanWentAhead_finishesThatStepToo() {
+    try (House house = house(1)) {
+      house.student.beforeDone =
+          plan -> {
+            if (plan.getStep() == 1) {
+              house.stop(ExitCode.INTERRUPTED);
+            }
+          };
+
+      assertThat(house.train()).isEqualTo(ExitCode.INTERRUPTED);
+      assertThat(house.disk.checkpoints).containsOnlyKeys(2L);
+    }
+  }
+
+  @Test
+  void run_filesBeyondTheCheckpoint_areCutBackAtResume() throws IOException {
+    try (House house = house(1)) {
+      house.student.failingStep = 7;
+      RunException e = failure(house::train);
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INTERNAL);
+      assertThat(e)
+          .hasMessageContaining("step 7")
+          .hasMessageContaining("a picture was broken")
+          .hasMessageContaining("checkpoint is that of step 4");
+      // Half a line, as a process leaves it that dies while writing.
+      for (String file : List.of("metrics.jsonl", "plans.jsonl", "epochs.jsonl")) {
+        Files.writeString(
+            dir.resolve(file), "{\"step\":4,\"epo", java.nio.file.StandardOpenOption.APPEND);
+      }
+
+      house.restartStudent();
+      assertThat(house.resume()).isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(steps()).extracting(StepLine::step).isEqualTo(oneTo(8));
+      assertThat(RunDirectoryTest.lines(dir.resolve("plans.jsonl"))).hasSize(8);
+      assertThat(RunDirectoryTest.lines(dir.resolve("epochs.jsonl"))).hasSize(2);
+    }
+  }
+
+  @Test
+  void run_coordinatorLost_goesOnWithTheStudentThatStillHasTheRun() throws IOException {
+    try (House house = house(1)) {
+      house.student.failingStep = 7;
+      failure(house::train);
+      // The coordinator's last lines never reached the disk.
+      List<String> metrics = RunDirectoryTest.lines(dir.resolve("metrics.jsonl"));
+      Files.write(dir.resolve("metrics.jsonl"), metrics.subList(0, 5));
+      house.student.failingStep = -1;
+
+      assertThat(house.resume()).isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(steps()).extracting(StepLine::step).isEqualTo(oneTo(8));
+      assertThat(house.printed()).contains("still has the run, at step 6");
+    }
+  }
+
+  @Test
+  void run_studentLogitsNotFinite_stopsWithoutAnotherCheckpoint() {
+    try (House house = house(1)) {
+      house.student.beforeForward =
+          key -> {
+            if (key.getStep() == 6) {
+              house.student.weights[0][0] = Double.NaN;
+            }
+          };
+
+      RunException e = failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INTERNAL);
+      assertThat(e)
+          .hasMessageContaining("of step 6 is NaN: the student's logits are not finite")
+          .hasMessageContaining("checkpoint is that of step 4");
+      assertThat(house.disk.checkpoints).containsOnlyKeys(4L);
+    }
+  }
+
+  @Test
+  void run_forwardedOfAnotherAttemptOrTwice_isDropped() {
+    try (House house = house(1)) {
+      house.student.sending =
+          event ->
+              event.hasForwarded() && event.getForwarded().getLast()
+                  ? List.of(withAttempt(event, 9), event, event)
+                  : List.of(event);
+
+      assertThat(house.train("evaluation.teacher-check-images=0")).isEqualTo(ExitCode.DONE);
+      assertLearned(house, 8, true);
+      assertThat(house.teachers.get(0).received).hasSize(8 * 4).doesNotHaveDuplicates();
+    }
+  }
+
+  private static StudentEvent withAttempt(StudentEvent event, int attempt) {
+    StudentEvent.Builder changed = event.toBuilder();
+    changed.getForwardedBuilder().getKeyBuilder().setAttempt(attempt);
+    return changed.build();
+  }
+
+  @Test
+  void run_existingRun_isRefusedUnlessResumed() {
+    try (House house = house(0)) {
+      house.train("schedule.epochs=1");
+      house.restartStudent();
+
+      RunException e = failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE);
+      assertThat(e).hasMessageContaining(dir.toString()).hasMessageContaining("--resume");
+    }
+  }
+
+  @Test
+  void run_resumedWithOtherMathematics_isRefusedWithTheKeys() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+      house.restartStudent();
+
+      RunException e =
+          failure(() -> house.resume("masking.keep=0.75", "seed=3", "schedule.window=4"));
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE);
+      assertThat(e)
+          .hasMessageContaining("masking.keep was 0.5 and is now 0.75")
+          .hasMessageContaining("seed was 0 and is now 3");
+      assertThat(String.valueOf(e.getMessage())).doesNotContain("window");
+    }
+  }
+
+  @Test
+  void run_resumedWithMoreEpochsOtherSizesAndTeachers_goesOn() throws IOException {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+      house.restartStudent();
+      house.teachers.add(new FakeTeacher());
+
+      assertThat(house.resume("schedule.epochs=2", "schedule.micro-batches=5", "schedule.window=6"))
+          .isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(house.printed()).contains("the learning rate follows another curve");
+      assertThat(house.student.plans.get(0).getMicroBatchSizesList())
+          .containsExactly(2, 2, 2, 2, 2);
+    }
+  }
+
+  @Test
+  void run_resumedOnOtherNumerics_isRefusedUnlessAllowed() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+      var threads = house.student.numerics.toBuilder().putFacts("threads", "2").build();
+      house.restartStudent().numerics = threads;
+
+      RunException e = failure(house::resume);
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("threads was 1 and is now 2");
+
+      house.restartStudent().numerics = threads;
+      assertThat(house.resume("deterministic=false")).isEqualTo(ExitCode.DONE);
+    }
+  }
+
+  @Test
+  void run_resumedWithAnotherTeacher_isRefused() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+      house.restartStudent();
+      house.teachers.get(0).opening = opened -> digest(opened, "f00d");
+
+      RunException e = failure(house::resume);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("cafe").hasMessageContaining("f00d");
+    }
+  }
+
+  private static org.maskedkd.proto.v1.TeacherOpened digest(
+      org.maskedkd.proto.v1.TeacherOpened opened, String digest) {
+    return opened.toBuilder()
+        .setModel(opened.getModel().toBuilder().setWeightsDigest(digest))
+        .build();
+  }
+
+  @Test
+  void run_recordedPlans_areReplayed() throws IOException {
+    Path recorded = dir.resolve("recorded.jsonl");
+    StringBuilder lines = new StringBuilder();
+    for (int step = 1; step <= 8; step++) {
+      lines.append(
+          JsonLines.JSON.writeValueAsString(
+              new PlanLine(
+                  step, 7, (step - 1) / 4, 0.5, List.of(step, 10 - step), 10, "eager", 0.5)));
+      lines.append('\n');
+    }
+    Files.writeString(recorded, lines);
+    try (House house = new House(dir.resolve("run"), 1)) {
+      assertThat(house.train(new TrainingRun.Options(false, 0, recorded, false)))
+          .isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(house.student.plans)
+          .extracting(p -> p.getMicroBatchSizes(0))
+          .containsExactly(1, 2, 3, 4, 5, 6, 7, 8);
+      assertThat(house.student.plans).extracting(StepPlan::getAttempt).containsOnly(1);
+    }
+  }
+
+  @Test
+  void run_maxSteps_endsThereAndCanGoOn() throws IOException {
+    try (House house = house(1)) {
+      assertThat(house.train(new TrainingRun.Options(false, 3, null, false)))
+          .isEqualTo(ExitCode.DONE);
+      assertThat(house.disk.checkpoints).containsOnlyKeys(3L);
+      house.restartStudent();
+
+      assertThat(house.resume()).isEqualTo(ExitCode.DONE);
+      assertLearned(house, 8, true);
+    }
+  }
+
+  @Test
+  void run_dryRun_opensAllAndLeavesNothing() {
+    try (House house = new House(dir.resolve("run"), 2)) {
+      assertThat(house.train(new TrainingRun.Options(false, 0, null, true)))
+          .isEqualTo(ExitCode.DONE);
+
+      assertThat(house.printed())
+          .contains("2 epochs of 4 steps, 8 steps in all", "2 of 4 patches", "2 processes");
+      assertThat(dir.resolve("run")).doesNotExist();
+      assertThat(house.student.plans).isEmpty();
+    }
+  }
+
+  @Test
+  void run_fullDisk_endsWithCannotWrite() throws IOException {
+    Files.createSymbolicLink(dir.resolve("metrics.jsonl"), Path.of("/dev/full"));
+    try (House house = house(0)) {
+      RunException e = failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.CANNOT_WRITE);
+      assertThat(e).hasMessageContaining("metrics.jsonl").hasMessageContaining("No space left");
+    }
+  }
+
+  @Test
+  void run_studentOfAnotherProtocol_isRefusedWithBothVersions() {
+    try (House house = house(0)) {
+      house.student.opening = opened -> opened.toBuilder().setProtocolVersion(9).build();
+
+      RunException e = failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("version 9").hasMessageContaining("coordinator 1");
+    }
+  }
+
+  @Test
+  void run_studentHasTheRunAlready_isRefusedUnlessResumed() {
+    try (House house = house(0)) {
+      house.student.committed = 5;
+
+      assertThat(failure(house::train))
+          .hasMessageContaining("already has run run at step 5")
+          .hasMessageContaining("--resume");
+    }
+  }
+
+  @Test
+  void run_fewerImagesThanABatch_isRefused() {
+    try (House house = house(0)) {
+      assertThat(failure(() -> house.train("schedule.batch=44", "schedule.micro-batches=4")))
+          .hasMessageContaining("44")
+          .hasMessageContaining("43 training images");
+    }
+  }
+
+  private House house(int teachers) {
+    return new House(dir, teachers);
+  }
+
+  private List<StepLine> steps() {
+    try (RunDirectory directory = RunDirectory.resume(dir)) {
+      return directory.steps();
+    }
+  }
+
+  private static List<Long> oneTo(long last) {
+    return LongStream.rangeClosed(1, last).boxed().toList();
+  }
+
+  static void assertLearned(House house, long steps, boolean distilled) {
+    double[][] expected = Toy.reference(steps, House.BATCH, House.RATE, distilled);
+    for (int c = 0; c < Toy.CLASSES; c++) {
+      assertThat(house.student.weights[c]).containsExactly(expected[c], within(1e-5));
+    }
+  }
+
+  static RunException failure(Runnable run) {
+    RunException e = catchThrowableOfType(RunException.class, run::run);
+    assertThat(e).isNotNull();
+    return e;
+  }
+}
