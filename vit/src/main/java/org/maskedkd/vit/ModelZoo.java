@@ -104,7 +104,9 @@ public final class ModelZoo {
 
   /** The model that a weights file of ours says it holds, in its metadata. */
   public static Optional<VitConfig> describedIn(SafetensorsFile file) {
-    return Optional.ofNullable(file.metadata().get("model")).map(ModelZoo::parse);
+    return Optional.ofNullable(file.metadata().get("model"))
+        .filter(model -> model.startsWith(FREE + ":"))
+        .map(ModelZoo::parse);
   }
 
   static String write(VitConfig c) {

@@ -27,7 +27,9 @@ record PositionResampling(
     // A file of ours says what its grid was; of any other, a square one is the only guess.
     VitConfig described = ModelZoo.describedIn(file).orElse(null);
     long rows =
-        described != null ? described.gridRows() : Math.round(Math.sqrt(Math.max(0, patches)));
+        described != null
+            ? described.gridRows()
+            : Math.round(Math.sqrt((double) Math.max(0, patches)));
     long columns = described != null ? described.gridColumns() : rows;
     if (patches < 1 || rows * columns != patches) {
       return null;

@@ -40,9 +40,10 @@ public record VitConfig(
     List<Double> mean,
     List<Double> std) {
 
-  /** ImageNet's statistics, the default of every model. */
+  /** ImageNet's mean, the default of every model. */
   public static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
 
+  /** ImageNet's standard deviation, the default of every model. */
   public static final List<Double> IMAGENET_STD = List.of(0.229, 0.224, 0.225);
 
   /** Checks that the numbers fit each other. */

@@ -4,6 +4,7 @@ package org.maskedkd.vit;
  * The loss of the golden cases and its gradient by the student's logits, in closed form and in
  * double.
  */
+@SuppressWarnings("ArrayRecordComponent") // a result, never compared
 record DistillationLoss(double ce, double kl, double loss, float[] gradient) {
 
   /**

@@ -26,7 +26,8 @@ final class DropPathTest {
     float[][] scales = requireNonNull(DropPath.scales(5, 9, 0, samples, CONFIG, 0.4));
     assertThat(scales).hasDimensions(10, samples);
     for (int layer = 0; layer < 10; layer++) {
-      double rate = 0.1 * (layer / 2);
+      int block = layer / 2;
+      double rate = 0.1 * block;
       int dropped = 0;
       for (float scale : scales[layer]) {
         if (scale == 0) {

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.maskedkd.tensor.Precision;
+import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
 
@@ -104,6 +105,13 @@ final class WeightsTest {
       assertThat(List.copyOf(two.parameters().values()))
           .usingElementComparator((a, b) -> a == b ? 0 : 1)
           .isEqualTo(arrays);
+      try (VisionTransformer fresh =
+              VisionTransformer.load(config, path, Precision.BF16, VisionTransformer.Mode.FROZEN);
+          Scope scope = Scope.open()) {
+        NDArray patches = Tensors.zeros(scope.manager(), 1, config.patches(), 48);
+        assertThat(Tensors.floats(two.forward(patches).logits()))
+            .isEqualTo(Tensors.floats(fresh.forward(patches).logits()));
+      }
     }
   }
 
