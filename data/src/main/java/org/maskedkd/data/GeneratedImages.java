@@ -83,20 +83,20 @@ public final class GeneratedImages implements ImageSource {
     int size = spec.size();
     double unit = spec.patch() / 4.0;
     Canvas canvas = new Canvas(size);
-    double[] ground = color(draws, 0.2, 0.8);
+    double[] ground = color(draws, 0.15, 0.6);
     canvas.background(
         ground,
-        near(draws, ground, 0.3),
+        near(draws, ground, 0.2),
         draws.uniform(0, 2 * Math.PI),
         draws.uniform(3, 12) * unit,
-        draws.uniform(0.01, 0.07),
+        draws.uniform(0.01, 0.05),
         draws.uniform(0, Math.PI));
-    int clutter = (int) Math.round(draws.uniform(5, 10) * size * size / (1024.0 * unit * unit));
+    int clutter = (int) Math.round(draws.uniform(4, 8) * size * size / (1024.0 * unit * unit));
     for (int i = 0; i < clutter; i++) {
       distract(canvas, draws, unit);
     }
     figure(canvas, motif, draws);
-    return canvas.finish(draws, draws.uniform(0.02, 0.06));
+    return canvas.finish(draws, draws.uniform(0.02, 0.05));
   }
 
   private void distract(Canvas canvas, Draws draws, double unit) {
@@ -111,19 +111,23 @@ public final class GeneratedImages implements ImageSource {
         halfWidth,
         halfHeight,
         draws.uniform(0, Math.PI),
-        color(draws, 0.1, 0.9),
-        draws.uniform(0.4, 0.9));
+        color(draws, 0.05, 0.75),
+        draws.uniform(0.3, 0.8));
   }
 
+  /**
+   * Near the corner of four patches and brighter than the ground, so that it is learnt within
+   * minutes.
+   */
   private void figure(Canvas canvas, Motif motif, Draws draws) {
-    double half = spec.patch() * draws.uniform(0.9, 1.2);
-    double x = draws.uniform(half, spec.size() - half);
-    double y = draws.uniform(half, spec.size() - half);
-    double ground = canvas.brightness(x, y, half);
-    double contrast = draws.uniform(0.22, 0.5);
-    double target = ground > 0.5 ? ground - contrast : ground + contrast;
-    double[] color = color(draws, 0.1, 0.9);
-    double shift = target - Canvas.luma(color[0], color[1], color[2]);
+    int patch = spec.patch();
+    int corners = spec.size() / patch - 1;
+    double half = patch * draws.uniform(0.85, 1.1);
+    double x = patch * (1 + draws.below(corners) + draws.uniform(-0.3, 0.3));
+    double y = patch * (1 + draws.below(corners) + draws.uniform(-0.3, 0.3));
+    double bright = canvas.brightness(x, y, half) + draws.uniform(0.25, 0.5);
+    double[] color = color(draws, 0.3, 0.7);
+    double shift = bright - Canvas.luma(color[0], color[1], color[2]);
     for (int c = 0; c < 3; c++) {
       color[c] = Math.max(0, Math.min(1, color[c] + shift));
     }
@@ -134,9 +138,9 @@ public final class GeneratedImages implements ImageSource {
         y,
         half,
         half,
-        draws.uniform(-0.3, 0.3),
+        draws.uniform(-0.2, 0.2),
         color,
-        draws.uniform(0.75, 1));
+        draws.uniform(0.8, 1));
   }
 
   private static double[] color(Draws draws, double low, double high) {
