@@ -37,6 +37,7 @@ final class ConfigChecks {
         c.name());
     require(!c.student().model().isEmpty(), "student.model is missing; name the student's model");
     require(!c.data().train().isEmpty(), "data.train is missing; name the training images");
+    require(!c.data().eval().isEmpty(), "data.eval is missing; name the evaluation images");
   }
 
   private void models(RunConfig c) {

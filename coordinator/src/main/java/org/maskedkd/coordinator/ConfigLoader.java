@@ -27,7 +27,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -163,8 +162,7 @@ public final class ConfigLoader {
 
   private static void merge(
       ObjectNode into, ObjectNode known, ObjectNode from, String prefix, Source source) {
-    for (Iterator<Map.Entry<String, JsonNode>> i = from.fields(); i.hasNext(); ) {
-      Map.Entry<String, JsonNode> entry = i.next();
+    for (Map.Entry<String, JsonNode> entry : from.properties()) {
       String key = prefix + entry.getKey();
       JsonNode standard = known.get(entry.getKey());
       if (standard == null) {

@@ -1,6 +1,8 @@
 package org.maskedkd.coordinator;
 
 import io.grpc.ManagedChannel;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -66,7 +68,7 @@ public final class CoordinatorMain {
               ? teachers.stream().map(t -> peer("the teacher at ", t, channels)).toList()
               : List.of();
       Progress progress =
-          new Progress(System.out, System.console() != null, PLAIN_LINE_EVERY, System::nanoTime);
+          new Progress(System.out, onTerminal(), PLAIN_LINE_EVERY, System::nanoTime);
       TrainingRun run =
           new TrainingRun(
               config, directory, studentPeer, teacherPeers, arguments.options(), progress);
@@ -82,6 +84,18 @@ public final class CoordinatorMain {
       return run.run();
     } finally {
       channels.forEach(ManagedChannel::shutdownNow);
+    }
+  }
+
+  // A console that is there says nothing of standard output, and from JDK 22 on there is always
+  // one.
+  private static boolean onTerminal() {
+    try {
+      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+      return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty");
+    } catch (IOException e) {
+      LOG.debug("cannot tell where standard output goes; taking it for no terminal", e);
+      return false;
     }
   }
 

@@ -10,5 +10,7 @@ import org.maskedkd.proto.v1.MicroBatchKey;
  * @param target {@code [samples, classes]}
  * @param work what goes to a teacher; null when there is none
  */
+// The arrays are handed on, never compared.
+@SuppressWarnings("ArrayRecordComponent")
 record ForwardedBatch(
     MicroBatchKey key, int samples, float[] logits, float[] target, @Nullable MaskedWork work) {}

@@ -121,7 +121,7 @@ public record RunConfig(
       return under(train);
     }
 
-    /** Where the evaluation images are, {@code root} taken into account; empty for none. */
+    /** Where the evaluation images are, {@code root} taken into account. */
     @JsonIgnore
     public String evalSource() {
       return under(eval);

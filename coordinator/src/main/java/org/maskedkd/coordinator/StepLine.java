@@ -35,8 +35,7 @@ record StepLine(
     @Nullable Integer teachers,
     @Nullable Long redone) {
 
-  private static final Set<String> COMPUTING =
-      Set.of("forward", "saliency", "backward", "optimizer");
+  private static final Set<String> COMPUTING = Set.of("forward", "backward", "optimizer");
 
   /** What the coordinator knows of a step's teachers. */
   record Teachers(double busySeconds, int ready, long redone) {}

@@ -98,6 +98,9 @@ final class StudentLink implements AutoCloseable {
             events::add,
             t -> {
               RunException why = Failures.fromStatus(t, name());
+              if (why.exitCode() != ExitCode.PEER_AWAY) {
+                throw why;
+              }
               throw new RunException(
                   why.exitCode(),
                   why.getMessage()

@@ -9,4 +9,6 @@ import org.maskedkd.proto.v1.Span;
  * @param logits {@code [samples, classes]}
  * @param span when the teacher computed it, on its own clock
  */
+// The array is handed on, never compared.
+@SuppressWarnings("ArrayRecordComponent")
 record TeacherAnswer(MicroBatchKey key, float[] logits, Span span) {}

@@ -22,6 +22,7 @@ class ConfigLoaderTest {
         model: deit-small
       data:
         train: generated:shapes
+        eval: generated:shapes
       """;
 
   @Test
@@ -95,14 +96,14 @@ class ConfigLoaderTest {
   @Test
   void parse_unknownKey_namesTheNearestAndItsPlace() {
     assertThat(refusal(SMALL + "schedule:\n  epoch: 3\n"))
-        .contains("test.yaml line 8", "\"schedule.epoch\"", "\"schedule.epochs\"");
+        .contains("test.yaml line 9", "\"schedule.epoch\"", "\"schedule.epochs\"");
     assertThat(refusal(SMALL, "keep=0.5")).contains("override", "\"masking.keep\"");
     assertThat(refusal(SMALL, "shedule.batch=4")).contains("\"schedule\"");
   }
 
   @Test
   void parse_duplicateKey_isRefused() {
-    assertThat(refusal(SMALL + "seed: 1\nseed: 2\n")).contains("test.yaml line 8", "seed");
+    assertThat(refusal(SMALL + "seed: 1\nseed: 2\n")).contains("test.yaml line 9", "seed");
   }
 
   @Test
@@ -143,6 +144,7 @@ class ConfigLoaderTest {
         "deterministic=maybe | deterministic is \"maybe\"",
         "name=../x | name is",
         "student.model= | student.model is missing",
+        "data.eval= | data.eval is missing",
       })
   void parse_valueOutOfRange_isRefusedWithTheValue(String override, String expected) {
     assertThat(refusal(SMALL, override)).contains(expected.replace("\"\"", "\""));
@@ -173,7 +175,7 @@ class ConfigLoaderTest {
     RunConfig.Data data = parse(SMALL, "data.root=/images", "data.train=train").data();
 
     assertThat(data.trainSource()).isEqualTo("/images/train");
-    assertThat(data.evalSource()).isEmpty();
+    assertThat(data.evalSource()).isEqualTo("generated:shapes");
     assertThat(parse(SMALL, "data.root=/images").data().trainSource())
         .isEqualTo("generated:shapes");
   }

@@ -52,6 +52,7 @@ import org.maskedkd.runtime.TensorFrames;
  */
 final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoCloseable {
 
+  @SuppressWarnings("ArrayRecordComponent")
   record Saved(double[][] weights, String state, Numerics numerics) {}
 
   /** Outlives the process, as a disk does. */

@@ -77,7 +77,7 @@ class PlannerTest {
         """
         student: {model: tiny}
         teacher: {model: small}
-        data: {train: x}
+        data: {train: x, eval: x}
         schedule: {batch: 10}
         """;
     return ConfigLoader.parse(yaml, "test.yaml", List.of(overrides));

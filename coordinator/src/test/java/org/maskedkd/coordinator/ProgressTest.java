@@ -39,7 +39,7 @@ class ProgressTest {
   void step_onATerminal_rewritesOneLineAndNotesStandAlone() {
     Progress progress = progress(/* live= */ true);
     progress.begin(0, 2, 1);
-    nanos += Duration.ofSeconds(3600).toNanos();
+    nanos += Duration.ofHours(1).toNanos();
 
     progress.step(line(1, null));
     progress.note("a teacher is away");

@@ -11,6 +11,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -186,9 +188,16 @@ class TeacherPoolTest {
           .isEqualTo(ExitCode.DONE);
 
       TrainingRunTest.assertLearned(house, 4, true);
-      // Of 16 micro-batches; a duplicate that comes after its step counts as stale.
-      assertThat(house.printed())
-          .containsPattern("(\\d+) duplicate and (\\d+) stale signals were dropped");
+      Matcher counts =
+          Pattern.compile("(\\d+) duplicate and (\\d+) stale signals were dropped")
+              .matcher(house.printed());
+      assertThat(counts.find()).isTrue();
+      long duplicates = Long.parseLong(counts.group(1));
+      long stale = Long.parseLong(counts.group(2));
+      // 16 micro-batches. The run may be over before the last duplicate comes, and one that comes
+      // when the next step has begun counts as stale.
+      assertThat(stale).isGreaterThanOrEqualTo(3 * 16);
+      assertThat(stale + duplicates).isBetween(4L * 16 - 1, 4L * 16);
     }
   }
 

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.maskedkd.proto.v1.EvaluateProgress;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.ExitCode;
@@ -73,6 +74,37 @@ class TrainingRunTest {
       assertThat(ConfigLoader.load(dir.resolve("config.yaml"), List.of()))
           .isEqualTo(House.config(true, "schedule.epochs=1"));
     }
+  }
+
+  @Test
+  void run_averagedWeightsAreBetter_areTheBestExported() {
+    try (House house = house(0)) {
+      house.student.sending =
+          event ->
+              event.hasEvaluated()
+                  ? List.of(
+                      progress(), topOne(event, event.getEvaluated().getId() % 2 == 1 ? 3 : 6))
+                  : List.of(event);
+
+      house.train("schedule.epochs=1", "ema.decay=0.9");
+
+      assertThat(house.disk.exports.get("student-best.safetensors"))
+          .containsEntry("weights", "averaged");
+      assertThat(house.disk.exports.get("student.safetensors")).containsEntry("weights", "model");
+      assertThat(house.printed()).contains("top-1 25.0 %", "averaged top-1 50.0 %", "best so far");
+    }
+  }
+
+  private static StudentEvent progress() {
+    return StudentEvent.newBuilder()
+        .setEvaluateProgress(EvaluateProgress.newBuilder().setImages(1).setOf(12))
+        .build();
+  }
+
+  private static StudentEvent topOne(StudentEvent event, long top1) {
+    StudentEvent.Builder changed = event.toBuilder();
+    changed.getEvaluatedBuilder().setTop1(top1);
+    return changed.build();
   }
 
   @Test
