@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.maskedkd.data.Decoders;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
@@ -43,6 +44,7 @@ final class DoctorCommand implements Callable<Integer> {
     look("java", DoctorCommand::java);
     look("memory", DoctorCommand::memory);
     look("libtorch", DoctorCommand::libtorch);
+    look("jpeg", () -> "decoder " + Decoders.name());
     look("ports", DoctorCommand::ports);
     look("disk", DoctorCommand::disk);
     PrintWriter out = spec.commandLine().getOut();

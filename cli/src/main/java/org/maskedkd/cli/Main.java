@@ -2,7 +2,10 @@ package org.maskedkd.cli;
 
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.DataException;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.student.StudentMain;
+import org.maskedkd.teacher.TeacherMain;
 import org.maskedkd.vit.WeightsException;
 import picocli.CommandLine;
 
@@ -16,10 +19,20 @@ public final class Main {
   }
 
   static CommandLine commandLine() {
-    return Commands.of(Main::exitCode, new FlopsCommand(), new DoctorCommand());
+    return Commands.of(
+        Main::exitCode,
+        new EvaluateCommand(),
+        new PredictCommand(),
+        new ExportCommand(),
+        new FlopsCommand(),
+        new DoctorCommand(),
+        new StudentMain(),
+        new TeacherMain());
   }
 
   private static @Nullable ExitCode exitCode(Throwable failure) {
-    return failure instanceof WeightsException ? ExitCode.BAD_DATA : null;
+    return failure instanceof WeightsException || failure instanceof DataException
+        ? ExitCode.BAD_DATA
+        : null;
   }
 }
