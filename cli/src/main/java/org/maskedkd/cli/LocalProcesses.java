@@ -102,6 +102,11 @@ final class LocalProcesses implements AutoCloseable {
     return addresses;
   }
 
+  /** Ends {@link #addresses} with {@code code}, if it still waits; from any thread. */
+  void abandon(ExitCode code) {
+    stages.forEach(stage -> stage.abandon(code));
+  }
+
   /** Stops them all and waits for their ends. */
   @Override
   public void close() {

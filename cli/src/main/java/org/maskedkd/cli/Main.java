@@ -21,13 +21,15 @@ public final class Main {
   static CommandLine commandLine() {
     return Commands.of(
         Main::exitCode,
+        new TrainCommand(),
         new EvaluateCommand(),
         new PredictCommand(),
         new ExportCommand(),
         new FlopsCommand(),
         new DoctorCommand(),
         new StudentMain(),
-        new TeacherMain());
+        new TeacherMain(),
+        new CoordinatorCommand());
   }
 
   private static @Nullable ExitCode exitCode(Throwable failure) {

@@ -87,6 +87,11 @@ final class StageProcess {
     }
   }
 
+  /** Lets {@link #address} end with {@code code}, if it still waits. */
+  void abandon(ExitCode code) {
+    port.completeExceptionally(new RunException(code, "stopped before the first step"));
+  }
+
   /** Asks it to stop. */
   void requestStop() {
     synchronized (this) {
@@ -173,7 +178,7 @@ final class StageProcess {
     arguments.add(spec.role().command);
     arguments.addAll(spec.arguments());
     // A restarted stage must be found where it was.
-    int wanted = port.isDone() ? port.join() : 0;
+    int wanted = port.isDone() && !port.isCompletedExceptionally() ? port.join() : 0;
     arguments.addAll(
         List.of(
             "--listen",
@@ -208,10 +213,8 @@ final class StageProcess {
   }
 
   private RunException endedEarly(int code, String said) {
-    ExitCode exit = ExitCode.INTERNAL;
-    for (ExitCode known : ExitCode.values()) {
-      exit = known.code() == code && known != ExitCode.DONE ? known : exit;
-    }
+    // Ending before it served is a failure, whatever it says.
+    ExitCode exit = code == ExitCode.DONE.code() ? ExitCode.INTERNAL : ExitCode.of(code);
     return new RunException(
         exit,
         "the %s process ended with exit code %d before it served; it said: %s; its log is %s"

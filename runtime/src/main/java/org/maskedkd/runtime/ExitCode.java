@@ -27,4 +27,14 @@ public enum ExitCode {
   public int code() {
     return code;
   }
+
+  /** What a process meant that ended with {@code code}; {@link #INTERNAL} for any other number. */
+  public static ExitCode of(int code) {
+    for (ExitCode known : values()) {
+      if (known.code == code) {
+        return known;
+      }
+    }
+    return INTERNAL;
+  }
 }

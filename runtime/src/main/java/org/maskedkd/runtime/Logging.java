@@ -88,6 +88,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
     attach(context, console, CONSOLE_PATTERN);
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
     context.getLogger("org.maskedkd").setLevel(Level.DEBUG);
+    // Says on every machine without a GPU that there is none.
+    context.getLogger("ai.djl.util.cuda").setLevel(Level.ERROR);
     // gRPC logs through java.util.logging.
     SLF4JBridgeHandler.removeHandlersForRootLogger();
     SLF4JBridgeHandler.install();

@@ -1,0 +1,43 @@
+package org.maskedkd.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** A run with stages that already serve, as the containers run it. */
+@Command(
+    name = "coordinator",
+    mixinStandardHelpOptions = true,
+    description = "Leads a run with stages that already serve; starts none.")
+final class CoordinatorCommand extends RunCommand {
+  @Option(
+      names = "--student",
+      paramLabel = "HOST:PORT",
+      description = "The same as student.address=HOST:PORT.")
+  private String student = "";
+
+  @Option(
+      names = "--teacher",
+      split = ",",
+      paramLabel = "HOST:PORT",
+      description = "The same as teacher.addresses; several times, or with commas between.")
+  private List<String> teachers = List.of();
+
+  @Override
+  List<String> ownOverrides() {
+    List<String> overrides = new ArrayList<>();
+    if (!student.isEmpty()) {
+      overrides.add("student.address='" + student + "'");
+    }
+    if (!teachers.isEmpty()) {
+      overrides.add("teacher.addresses=['" + String.join("','", teachers) + "']");
+    }
+    return overrides;
+  }
+
+  @Override
+  boolean startsStages() {
+    return false;
+  }
+}

@@ -1,0 +1,204 @@
+package org.maskedkd.cli;
+
+import io.grpc.ManagedChannel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.coordinator.ConfigLoader;
+import org.maskedkd.coordinator.Peer;
+import org.maskedkd.coordinator.Progress;
+import org.maskedkd.coordinator.RunConfig;
+import org.maskedkd.coordinator.RunDirectory;
+import org.maskedkd.coordinator.TrainingRun;
+import org.maskedkd.runtime.Channels;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.Logging;
+import org.maskedkd.runtime.RunException;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Leads a run from this process, which is its coordinator and holds no tensor library. */
+abstract class RunCommand implements Callable<Integer> {
+  private static final Duration LINE_WITHOUT_TERMINAL = Duration.ofSeconds(10);
+
+  @Option(
+      names = {"-c", "--config"},
+      paramLabel = "FILE",
+      description = "The run's configuration, YAML.")
+  private @Nullable Path file;
+
+  @Parameters(
+      paramLabel = "key=value",
+      arity = "0..*",
+      description = "Overrides, such as schedule.epochs=5.")
+  private List<String> overrides = List.of();
+
+  @Option(
+      names = "--resume",
+      paramLabel = "RUN_DIR",
+      description = "Go on with a run; its own configuration is read unless -c names another.")
+  private @Nullable Path resume;
+
+  @Option(
+      names = "--max-steps",
+      defaultValue = "0",
+      paramLabel = "N",
+      description = "End after step N of the run; 0: at its own end.")
+  private long maxSteps;
+
+  @Option(names = "--dry-run", description = "Open and check everything, estimate, train nothing.")
+  private boolean dryRun;
+
+  @Option(
+      names = "--plans",
+      paramLabel = "FILE",
+      description = "Replay the plans of another run's plans.jsonl.")
+  private @Nullable Path plans;
+
+  @Option(
+      names = "--name",
+      paramLabel = "NAME",
+      description = "The run's name; the same as name=NAME.")
+  private @Nullable String name;
+
+  @Option(
+      names = "--runs-dir",
+      paramLabel = "DIR",
+      description = "Folder of the run directories; the same as runs-dir=DIR.")
+  private @Nullable Path runsDir;
+
+  /** Overrides that this command's own options stand for. */
+  abstract List<String> ownOverrides();
+
+  /** Whether stages without an address are started here. */
+  abstract boolean startsStages();
+
+  @Override
+  public final Integer call() throws InterruptedException {
+    if (maxSteps < 0) {
+      throw new RunException(ExitCode.USAGE, "--max-steps is " + maxSteps + ", expected 0 or more");
+    }
+    RunConfig config = config();
+    List<StageSpec> stages = LocalProcesses.stagesOf(config);
+    if (!startsStages() && !stages.isEmpty()) {
+      throw new RunException(
+          ExitCode.USAGE,
+          "no address is given of: "
+              + String.join(", ", stages.stream().map(StageSpec::name).toList())
+              + "; this command starts no stages, name the running ones or use train");
+    }
+    Path directory = config.directory();
+    if (!dryRun) {
+      // Said before stages are started and anything is written into a run that another process
+      // leads.
+      (resume == null ? RunDirectory.create(directory) : RunDirectory.resume(directory)).close();
+    }
+    Path logs = dryRun ? temporaryFolder() : directory.resolve("logs");
+    Logging.toFile(logs.resolve("coordinator.log"));
+    GracefulStop stop = GracefulStop.install();
+    try (LocalProcesses processes = LocalProcesses.start(stages, logs)) {
+      stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
+      return lead(config, addresses(config, processes), stop).code();
+    }
+  }
+
+  private RunConfig config() {
+    List<String> all = new ArrayList<>(overrides);
+    all.addAll(ownOverrides());
+    Path source = file;
+    if (resume != null) {
+      Path directory = resume.toAbsolutePath().normalize();
+      Path parent = directory.getParent();
+      if (parent == null || name != null || runsDir != null) {
+        throw new RunException(
+            ExitCode.USAGE,
+            "--resume " + resume + " names the run already; leave --name and --runs-dir out");
+      }
+      all.add("name=" + quoted(directory.getFileName().toString()));
+      all.add("runs-dir=" + quoted(parent.toString()));
+      if (source == null) {
+        RunDirectory.resume(directory).close();
+        source = directory.resolve("config.yaml");
+      }
+    }
+    if (name != null) {
+      all.add("name=" + quoted(name));
+    }
+    if (runsDir != null) {
+      all.add("runs-dir=" + quoted(runsDir.toString()));
+    }
+    if (source == null) {
+      throw new RunException(
+          ExitCode.USAGE, "no configuration is named; expected -c FILE or --resume RUN_DIR");
+    }
+    RunConfig config = ConfigLoader.load(source, all);
+    if (config.student().address().isEmpty() && startsStages()) {
+      // The student started here takes paths from any folder, so they must not depend on its own.
+      Path root = Path.of(config.data().root()).toAbsolutePath().normalize();
+      all.add("data.root=" + quoted(root.toString()));
+      config = ConfigLoader.load(source, all);
+    }
+    return config;
+  }
+
+  /** As YAML text, whatever characters are in it. */
+  private static String quoted(String value) {
+    return "'" + value.replace("'", "''") + "'";
+  }
+
+  private record Addresses(String student, List<String> teachers) {}
+
+  private static Addresses addresses(RunConfig config, LocalProcesses processes)
+      throws InterruptedException {
+    List<String> started = processes.addresses();
+    boolean localStudent = config.student().address().isEmpty();
+    List<String> rest = started.subList(localStudent ? 1 : 0, started.size());
+    return new Addresses(
+        localStudent ? started.get(0) : config.student().address(),
+        config.distils() && config.teacher().addresses().isEmpty()
+            ? rest
+            : config.distils() ? config.teacher().addresses() : List.of());
+  }
+
+  private ExitCode lead(RunConfig config, Addresses addresses, GracefulStop stop) {
+    List<ManagedChannel> channels = new ArrayList<>();
+    try {
+      Peer student = peer("student", addresses.student(), channels);
+      List<Peer> teachers =
+          addresses.teachers().stream().map(address -> peer("teacher", address, channels)).toList();
+      boolean live = System.console() != null;
+      TrainingRun run =
+          new TrainingRun(
+              config,
+              config.directory(),
+              student,
+              teachers,
+              new TrainingRun.Options(resume != null, maxSteps, plans, dryRun),
+              new Progress(System.out, live, LINE_WITHOUT_TERMINAL, System::nanoTime));
+      stop.onRequest(() -> run.requestStop(ExitCode.of(stop.signalExitCode())));
+      return run.run();
+    } finally {
+      channels.forEach(ManagedChannel::shutdownNow);
+    }
+  }
+
+  private static Peer peer(String role, String address, List<ManagedChannel> channels) {
+    ManagedChannel channel = Channels.connect(address);
+    channels.add(channel);
+    return new Peer("the " + role + " at " + address, channel);
+  }
+
+  private static Path temporaryFolder() {
+    try {
+      return Files.createTempDirectory("maskedkd-dry-run-");
+    } catch (IOException e) {
+      throw new RunException(ExitCode.CANNOT_WRITE, "cannot make a temporary folder: " + e, e);
+    }
+  }
+}
