@@ -89,6 +89,11 @@ final class TeacherLink {
     return assigned.size();
   }
 
+  /** Connections lost or tried in vain since the last answer. */
+  int failures() {
+    return failures;
+  }
+
   /** Why the last connection ended, or null if none ever did. */
   @Nullable RunException lastFailure() {
     return lastFailure;

@@ -196,9 +196,10 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void away(TeacherLink link, List<MaskedWork> work, RunException why) {
-    if (work.isEmpty()) {
+    if (work.isEmpty() && link.failures() == 1) {
+      // The tries that follow would say the same again.
       notices.accept(why.getMessage() + "; trying again");
-    } else {
+    } else if (!work.isEmpty()) {
       notices.accept(why.getMessage() + "; its " + work.size() + " micro-batches are done again");
     }
     for (MaskedWork lost : work) {
