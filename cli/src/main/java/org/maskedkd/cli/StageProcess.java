@@ -126,7 +126,16 @@ final class StageProcess {
     synchronized (this) {
       running = process;
     }
-    if (running == null || running.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+    if (running == null) {
+      return;
+    }
+    try {
+      // Reaches also a stage that was just started again and serves nothing yet.
+      running.getOutputStream().close();
+    } catch (IOException e) {
+      log.debug("the pipe to {} was closed already", spec.name(), e);
+    }
+    if (running.waitFor(patience.toMillis(), TimeUnit.MILLISECONDS)) {
       return;
     }
     log.warn("{} did not stop within {} s and is ended", spec.name(), patience.toSeconds());

@@ -93,15 +93,10 @@ class ArchitectureTest {
     // Main.
     noClasses()
         .that()
-        .haveSimpleNameStartingWith("Coordinator")
-        .or()
-        .haveSimpleNameStartingWith("Train")
-        .or()
-        .haveSimpleName("Commands")
-        .or()
-        .haveSimpleName("LocalProcesses")
-        .or()
-        .haveSimpleName("StageProcess")
+        .resideInAPackage(in("cli"))
+        .and()
+        .haveNameMatching(
+            ".*\\.(Coordinator.*|Train.*|RunCommand.*|Commands|LocalProcesses|Stage.*|JavaCommand)")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(
