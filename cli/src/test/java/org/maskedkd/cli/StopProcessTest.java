@@ -1,0 +1,136 @@
+package org.maskedkd.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Signals and deaths in the midst of a run. */
+@ExtendWith(SharedStages.Extension.class)
+class StopProcessTest {
+  @TempDir private Path folder;
+
+  private TinyRun start(String... arguments) {
+    return TinyRun.train(folder, "stopped", arguments).awaitSteps(3);
+  }
+
+  private static void assertSame(Map<String, float[]> found, Map<String, float[]> expected) {
+    assertThat(found).containsOnlyKeys(expected.keySet());
+    expected.forEach((name, values) -> assertThat(found.get(name)).as(name).isEqualTo(values));
+  }
+
+  @Test
+  void train_interrupted_exits130WithACheckpointFromWhichItGoesOnToTheSameBits(
+      SharedStages stages) {
+    TinyRun run = start(TinyRun.LONG);
+    try (MaskedKdProcess process = run.process()) {
+      process.interrupt();
+      process.endsWith(130);
+    }
+
+    int step = run.steps().size();
+    assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(step));
+    assertThat(run.checkpoints()).endsWith((long) step);
+    assertThat(run.said())
+        .contains("stopped after step " + step + " with a checkpoint; go on with --resume");
+    assertThat(run.stages()).containsOnlyKeys("student", "teacher-0");
+    assertThat(run.stages().values()).noneMatch(MaskedKdProcess::isAlive);
+
+    int last = step + 3;
+    TinyRun resumed = run.trainOn("--max-steps=" + last).endsWith(0);
+    assertThat(resumed.said()).contains("going on after step " + step);
+    assertThat(resumed.steps()).isEqualTo(TinyRun.firstSteps(last));
+    TinyRun straight =
+        stages.run("never-stopped", 1, with(TinyRun.LONG, "--max-steps=" + last)).endsWith(0);
+    assertThat(resumed.losses()).isEqualTo(straight.losses());
+    assertSame(resumed.weights(), straight.weights());
+  }
+
+  @Test
+  void coordinator_terminated_exits143WithACheckpointAndLeavesTheStagesServing(
+      SharedStages stages) {
+    TinyRun run = stages.run("terminated", 1, TinyRun.LONG).awaitSteps(3);
+    try (MaskedKdProcess process = run.process()) {
+      process.terminate();
+      process.endsWith(143);
+    }
+    assertThat(run.checkpoints()).endsWith((long) run.steps().size());
+    assertThat(stages.studentProcess().isAlive()).isTrue();
+    assertThat(stages.teacherProcess().isAlive()).isTrue();
+  }
+
+  @Test
+  void train_interruptedTwice_endsAtOnceAndTheStagesWithIt() {
+    TinyRun run = start(TinyRun.LONG);
+    try (MaskedKdProcess process = run.process()) {
+      long teacher = run.stages().get("teacher-0");
+      // Without its teacher no step ends, and no stop can be a clean one.
+      MaskedKdProcess.freeze(teacher);
+      try {
+        await("the end of " + process)
+            .atMost(Duration.ofSeconds(30))
+            .pollInterval(Duration.ofMillis(200))
+            .until(
+                () -> {
+                  process.interrupt();
+                  return !process.isAlive();
+                });
+        process.endsWith(130);
+        assertThat(run.said()).doesNotContain("with a checkpoint");
+        assertThat(run.checkpoints()).isEmpty();
+      } finally {
+        MaskedKdProcess.thaw(teacher);
+      }
+      MaskedKdProcess.awaitEndOf(run.stages().values());
+    }
+  }
+
+  @Test
+  void train_killed_stagesEndByThemselves() {
+    TinyRun run = start(TinyRun.LONG);
+    try (MaskedKdProcess process = run.process()) {
+      assertThat(run.stages().values()).hasSize(2).allMatch(MaskedKdProcess::isAlive);
+      process.kill();
+      process.endsWith(128 + 9);
+      MaskedKdProcess.awaitEndOf(run.stages().values());
+    }
+  }
+
+  @Test
+  void train_oneOfTwoTeachersKilled_doesEveryStepOnceToTheSameBits(SharedStages stages) {
+    int steps = 150;
+    String[] arguments = with(TinyRun.LONG, "--max-steps=" + steps);
+    TinyRun run = start(with(arguments, "teacher.replicas=2"));
+    try (MaskedKdProcess process = run.process()) {
+      int before = run.steps().size();
+      MaskedKdProcess.kill(run.stages().get("teacher-1"));
+      process.endsWith(0);
+      assertThat(before).isLessThan(steps);
+    }
+    assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(steps));
+    assertThat(new HashSet<>(ready(run))).contains(1, 2);
+    assertThat(run.stages().values()).noneMatch(MaskedKdProcess::isAlive);
+
+    TinyRun unharmed = stages.run("unharmed", 1, arguments).endsWith(0);
+    assertThat(run.losses()).isEqualTo(unharmed.losses());
+    assertSame(run.weights(), unharmed.weights());
+  }
+
+  /** How many teachers each step had. */
+  private static List<Integer> ready(TinyRun run) {
+    return run.lines("metrics.jsonl").stream().map(line -> line.get("teachers").asInt()).toList();
+  }
+
+  private static String[] with(String[] first, String... more) {
+    String[] all = java.util.Arrays.copyOf(first, first.length + more.length);
+    System.arraycopy(more, 0, all, first.length, more.length);
+    return all;
+  }
+}
