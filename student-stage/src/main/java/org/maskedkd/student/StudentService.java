@@ -60,7 +60,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
           try {
             response.onNext(open(request));
             response.onCompleted();
-          } catch (RuntimeException e) {
+          } catch (RuntimeException | LinkageError e) {
+            // A library that does not fit must not leave the coordinator waiting for an answer.
             log.error("run {} could not be opened", request.getRun(), e);
             response.onError(Failures.toStatus(Categories.of(e)));
           }
@@ -191,7 +192,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         outbox.fail(new RunException(ExitCode.PEER_AWAY, "this student is shutting down", e));
-      } catch (Exception e) {
+      } catch (Exception | LinkageError | OutOfMemoryError e) {
         log.error("the run stops", e);
         outbox.fail(Categories.of(e));
       }
