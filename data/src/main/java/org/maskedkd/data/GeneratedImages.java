@@ -111,14 +111,11 @@ public final class GeneratedImages implements ImageSource {
         halfWidth,
         halfHeight,
         draws.uniform(0, Math.PI),
-        color(draws, 0.05, 0.75),
+        dull(color(draws, 0.05, 0.75)),
         draws.uniform(0.3, 0.8));
   }
 
-  /**
-   * Near the corner of four patches and brighter than the ground, so that it is learnt within
-   * minutes.
-   */
+  /** Near the corner of four patches and brighter than the ground. */
   private void figure(Canvas canvas, Motif motif, Draws draws) {
     int patch = spec.patch();
     int corners = spec.size() / patch - 1;
@@ -126,7 +123,7 @@ public final class GeneratedImages implements ImageSource {
     double x = patch * (1 + draws.below(corners) + draws.uniform(-0.3, 0.3));
     double y = patch * (1 + draws.below(corners) + draws.uniform(-0.3, 0.3));
     double bright = canvas.brightness(x, y, half) + draws.uniform(0.25, 0.5);
-    double[] color = color(draws, 0.3, 0.7);
+    double[] color = tint(motif, draws);
     double shift = bright - Canvas.luma(color[0], color[1], color[2]);
     for (int c = 0; c < 3; c++) {
       color[c] = Math.max(0, Math.min(1, color[c] + shift));
@@ -147,6 +144,25 @@ public final class GeneratedImages implements ImageSource {
     return new double[] {
       draws.uniform(low, high), draws.uniform(low, high), draws.uniform(low, high)
     };
+  }
+
+  /**
+   * A figure's colour, around a hue of its class: by shape alone a small transformer would need
+   * hundreds of epochs.
+   */
+  private static double[] tint(Motif motif, Draws draws) {
+    double hue = motif.ordinal() / (double) Motif.values().length + draws.uniform(-0.07, 0.07);
+    double[] color = new double[3];
+    for (int c = 0; c < 3; c++) {
+      color[c] = 0.5 + draws.uniform(0.2, 0.4) * Math.cos(2 * Math.PI * (hue - c / 3.0));
+    }
+    return color;
+  }
+
+  /** Half way to grey, so that clutter does not pass for a figure. */
+  private static double[] dull(double[] color) {
+    double grey = Canvas.luma(color[0], color[1], color[2]);
+    return Arrays.stream(color).map(c -> (c + grey) / 2).toArray();
   }
 
   private static double[] near(Draws draws, double[] color, double distance) {
