@@ -1,23 +1,63 @@
 package org.maskedkd.cli;
 
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
 
 /** The command line of another process of this program, on the same Java. */
 final class JavaCommand {
   /** Folder of the jars, set by the script that starts this program. */
   private static final String LIB = "maskedkd.lib";
 
+  private static final int COORDINATOR_HEAP_MEGABYTES = 512;
+
   private JavaCommand() {}
 
   /**
-   * Runs {@code maskedkd ARGUMENTS}.
+   * Runs {@code maskedkd ARGUMENTS} with the tensor library.
    *
    * @param heapMegabytes the largest Java heap; what libtorch takes comes on top
    * @param moreFlags further JVM flags, separated by blanks; they win over the ones given here
    */
   static List<String> of(int heapMegabytes, String moreFlags, List<String> arguments) {
+    String lib = System.getProperty(LIB);
+    String classPath = lib == null ? System.getProperty("java.class.path") : lib + "/*";
+    return command(heapMegabytes, moreFlags, classPath, "org.maskedkd.cli.Main", arguments);
+  }
+
+  /** Runs {@code maskedkd ARGUMENTS}, which lead a run, without the tensor library. */
+  static List<String> ofCoordinator(List<String> arguments) {
+    String lib = System.getProperty(LIB);
+    String classPath =
+        lib == null
+            ? System.getProperty("java.class.path")
+            : lib + "/cli.jar" + File.pathSeparator + coordinatorJars(Path.of(lib));
+    return command(
+        COORDINATOR_HEAP_MEGABYTES, "", classPath, "org.maskedkd.cli.CoordinatorMain", arguments);
+  }
+
+  /** The list that the build leaves beside the jars. */
+  private static String coordinatorJars(Path lib) {
+    Path list = lib.resolveSibling("coordinator.classpath");
+    try {
+      return Files.readString(list).strip().replace("@LIB@", lib.toString());
+    } catch (IOException e) {
+      throw new RunException(
+          ExitCode.INTERNAL, "the build is incomplete, " + list + " cannot be read: " + e, e);
+    }
+  }
+
+  private static List<String> command(
+      int heapMegabytes,
+      String moreFlags,
+      String classPath,
+      String mainClass,
+      List<String> arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx" + heapMegabytes + "m");
@@ -36,8 +76,8 @@ final class JavaCommand {
       command.addAll(List.of(moreFlags.strip().split("\\s+")));
     }
     command.add("-cp");
-    command.add(lib == null ? System.getProperty("java.class.path") : lib + "/*");
-    command.add("org.maskedkd.cli.Main");
+    command.add(classPath);
+    command.add(mainClass);
     command.addAll(arguments);
     return command;
   }

@@ -21,6 +21,7 @@ public final class Main {
   static CommandLine commandLine() {
     return Commands.of(
         Main::exitCode,
+        new DemoCommand(),
         new TrainCommand(),
         new EvaluateCommand(),
         new PredictCommand(),
