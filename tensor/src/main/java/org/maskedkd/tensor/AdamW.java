@@ -6,7 +6,6 @@ import ai.djl.ndarray.types.DataType;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +47,7 @@ public final class AdamW implements AutoCloseable {
     this.beta1 = beta1;
     this.beta2 = beta2;
     this.eps = eps;
-    Map<NDArray, Boolean> seen = new IdentityHashMap<>();
+    IdentityHashMap<NDArray, Boolean> seen = new IdentityHashMap<>();
     for (Group group : groups) {
       for (NDArray parameter : group.parameters()) {
         if (seen.put(parameter, true) != null) {
@@ -93,7 +92,7 @@ public final class AdamW implements AutoCloseable {
       stepList = new Script.TensorList(shared);
     }
 
-    void bind(Map<NDArray, NDArray> gradientOf) {
+    void bind(IdentityHashMap<NDArray, NDArray> gradientOf) {
       List<NDArray> gradients = new ArrayList<>();
       for (NDArray parameter : group.parameters()) {
         NDArray gradient = gradientOf.get(parameter);
@@ -152,7 +151,7 @@ public final class AdamW implements AutoCloseable {
     if (bound == gradients) {
       return;
     }
-    Map<NDArray, NDArray> gradientOf = new IdentityHashMap<>();
+    IdentityHashMap<NDArray, NDArray> gradientOf = new IdentityHashMap<>();
     for (int i = 0; i < gradients.parameters().size(); i++) {
       gradientOf.put(gradients.parameters().get(i), gradients.of(i));
     }

@@ -1,5 +1,6 @@
 package org.maskedkd.tensor;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
@@ -7,7 +8,10 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** The engine of this process: started once, with settings that must precede its first touch. */
+/**
+ * The engine of this process: started once, with settings that must precede its first touch.
+ * Computes on the processor.
+ */
 public final class Torch {
   private static @Nullable Engine engine;
   private static @Nullable NDManager manager;
@@ -43,7 +47,8 @@ public final class Torch {
     // DJL turns gradients off on the thread that happens to load it and on no other; here every
     // thread starts as torch has it, and GradMode decides.
     JniUtils.setGradMode(true);
-    manager = started.newBaseManager();
+    // Named, or a libtorch with CUDA would put arrays where Tensors cannot write them in place.
+    manager = started.newBaseManager(Device.cpu());
     engine = started;
   }
 

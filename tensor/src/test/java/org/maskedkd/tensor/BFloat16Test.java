@@ -80,8 +80,7 @@ class BFloat16Test {
     try (Scope scope = Scope.open()) {
       NDArray x = Tensors.of(scope.manager(), new float[] {1, -2.5f, 3.140625f}, 3);
       NDArray rounded = Ops.cast(x, Precision.BF16);
-      NDArray back =
-          Tensors.fromBfloat16Bytes(scope.manager(), Tensors.bytes(rounded), /* shape= */ 3);
+      NDArray back = Tensors.fromBfloat16Bytes(scope.manager(), Tensors.bytes(rounded), 3);
       assertThat(Tensors.floats(back)).containsExactly(1, -2.5f, 3.140625f);
     }
   }

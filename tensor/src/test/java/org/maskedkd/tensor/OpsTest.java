@@ -3,10 +3,17 @@ package org.maskedkd.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class OpsTest {
@@ -89,7 +96,7 @@ class OpsTest {
     int n = 6;
     int heads = 2;
     int d = 4;
-    float[] drawn = Reference.normal(new SplittableRandom(SEED), 2, n, 3 * heads * d);
+    float[] drawn = Reference.normal(new SplittableRandom(SEED), 2, n, 3L * heads * d);
     double[] q = Reference.part(Reference.widen(drawn), 0, 2, n, heads, d);
     double[] k = Reference.part(Reference.widen(drawn), 1, 2, n, heads, d);
     double[] expected = new double[2 * heads * n];
@@ -100,7 +107,7 @@ class OpsTest {
     try (Scope scope = Scope.open();
         GradMode on = GradMode.on()) {
       NDArray qkv =
-          Tensors.requireGradient(Tensors.of(scope.manager(), drawn, 2, n, 3 * heads * d));
+          Tensors.requireGradient(Tensors.of(scope.manager(), drawn, 2, n, 3L * heads * d));
       NDArray found = Ops.classAttention(qkv, heads);
       assertThat(found.getShape().getShape()).containsExactly(2, heads, n);
       Reference.assertClose("class attention", Tensors.floats(found), expected, 2e-6);
@@ -233,6 +240,43 @@ class OpsTest {
         assertThat(chain(x, scale, gradients)).isEqualTo(first);
       }
       gradients.close();
+    }
+  }
+
+  @Test
+  void everyOperator_threadsAtOnce_giveTheBitsOfOneThread() throws Exception {
+    float[] drawn = Reference.normal(new SplittableRandom(SEED), 2, 7, 36);
+    Callable<List<byte[]>> task =
+        () -> {
+          Torch.useThreads(1);
+          try (Scope scope = Scope.open();
+              GradMode on = GradMode.on()) {
+            NDArray x = Tensors.requireGradient(Tensors.of(scope.manager(), drawn, 2, 7, 36));
+            NDArray scale = Tensors.of(scope.manager(), Arrays.copyOf(drawn, 36), 36);
+            try (Gradients gradients = new Gradients(List.of(x))) {
+              return Stream.generate(() -> chain(x, scale, gradients)).limit(50).toList();
+            }
+          }
+        };
+    byte[] expected = task.call().get(0);
+    ExecutorService threads = Executors.newFixedThreadPool(3);
+    try {
+      for (Future<List<byte[]>> found : threads.invokeAll(Collections.nCopies(3, task))) {
+        assertThat(found.get()).allSatisfy(bytes -> assertThat(bytes).isEqualTo(expected));
+      }
+    } finally {
+      threads.shutdown();
+    }
+  }
+
+  @Test
+  void linear_weightThatDoesNotFit_namesBothShapes() {
+    try (Scope scope = Scope.open()) {
+      NDArray x = Tensors.zeros(scope.manager(), 6, 5);
+      NDArray weight = Tensors.zeros(scope.manager(), 4, 3);
+      assertThatThrownBy(() -> Ops.linear(x, weight, null))
+          .isInstanceOf(EngineException.class)
+          .hasMessageContaining("6x5 and 3x4");
     }
   }
 
