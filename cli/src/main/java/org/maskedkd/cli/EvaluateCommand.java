@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.vit.Accuracy;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.EvalBatches;
 import org.maskedkd.data.ImageSource;

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.maskedkd.vit.Accuracy;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.EvalBatches;
 import org.maskedkd.data.ImageSource;

@@ -33,16 +33,27 @@ import org.slf4j.LoggerFactory;
  * renamed, so a crash at any moment leaves the ones before it whole; a manifest with checksums
  * tells a damaged one, which is passed over.
  */
-final class CheckpointStore {
+public final class CheckpointStore {
   private static final Logger log = LoggerFactory.getLogger(CheckpointStore.class);
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Pattern NAME = Pattern.compile("step-(\\d+)");
-  private static final String MANIFEST = "checkpoint.json";
+  /** The file that makes a folder a checkpoint. */
+  public static final String MANIFEST = "checkpoint.json";
+
+  /** The model's weights, in every checkpoint. */
+  public static final String WEIGHTS = "student.safetensors";
+
+  /** The weights' moving average, where the run keeps one. */
+  public static final String EMA = "ema.safetensors";
+
   private static final int FORMAT = 1;
 
   private final Path root;
 
-  CheckpointStore(Path root) {
+  /**
+   * @param root the run's folder {@code checkpoints}, which need not exist
+   */
+  public CheckpointStore(Path root) {
     this.root = root;
   }
 
@@ -51,7 +62,7 @@ final class CheckpointStore {
    *
    * @param files SHA-256 in hexadecimal by file name
    */
-  record Manifest(
+  public record Manifest(
       int format,
       long step,
       String coordinatorState,
@@ -60,7 +71,7 @@ final class CheckpointStore {
       Map<String, String> files) {}
 
   /** A sound checkpoint. */
-  record Sound(Path directory, Manifest manifest) {}
+  public record Sound(Path directory, Manifest manifest) {}
 
   /** Writes a checkpoint's tensors into an empty directory. */
   interface Contents {
@@ -117,7 +128,7 @@ final class CheckpointStore {
    *
    * @param warn told of every damaged one that is passed over
    */
-  Optional<Sound> newestSound(long step, Consumer<String> warn) {
+  public Optional<Sound> newestSound(long step, Consumer<String> warn) {
     for (Path directory : newestFirst()) {
       long found = stepOf(directory);
       if (step != 0 && found > step) {
@@ -135,7 +146,12 @@ final class CheckpointStore {
     return Optional.empty();
   }
 
-  private static Sound verify(Path directory) throws IOException {
+  /**
+   * One checkpoint by itself.
+   *
+   * @throws IOException saying what is damaged
+   */
+  public static Sound verify(Path directory) throws IOException {
     Path file = directory.resolve(MANIFEST);
     if (!Files.exists(file)) {
       throw new IOException("it has no " + MANIFEST);

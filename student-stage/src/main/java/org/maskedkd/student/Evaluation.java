@@ -4,12 +4,11 @@ import org.maskedkd.data.Batch;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.Accuracy;
 
-/** Counts over evaluation images. */
+/** Accuracy and loss over evaluation images. */
 final class Evaluation {
-  private long images;
-  private long top1;
-  private long top5;
+  private final Accuracy accuracy = new Accuracy();
   private double lossSum;
 
   /** Forwards {@code batch} and adds it to the counts. */
@@ -22,48 +21,30 @@ final class Evaluation {
           Tensors.floats(
               forward.run(scope, RunData.images(batch, 0, count), count, null, false).logits());
     }
+    accuracy.add(logits, batch.labels());
     int classes = logits.length / count;
     for (int i = 0; i < count; i++) {
-      add(logits, i * classes, classes, batch.labels()[i]);
+      lossSum += crossEntropy(logits, i * classes, classes, batch.labels()[i]);
     }
   }
 
-  private void add(float[] logits, int offset, int classes, int label) {
-    float own = logits[offset + label];
-    int better = 0;
+  private static double crossEntropy(float[] logits, int offset, int classes, int label) {
     double max = Double.NEGATIVE_INFINITY;
     for (int c = 0; c < classes; c++) {
-      float other = logits[offset + c];
-      max = Math.max(max, other);
-      // Ties count against the label's class only when the other class comes first, as an argmax
-      // would decide.
-      if (c != label && (other > own || (other == own && c < label))) {
-        better++;
-      }
+      max = Math.max(max, logits[offset + c]);
     }
     double sum = 0;
     for (int c = 0; c < classes; c++) {
       sum += Math.exp(logits[offset + c] - max);
     }
-    images++;
-    top1 += better < 1 ? 1 : 0;
-    top5 += better < 5 ? 1 : 0;
-    lossSum += max + Math.log(sum) - own;
+    return max + Math.log(sum) - logits[offset + label];
   }
 
-  long images() {
-    return images;
-  }
-
-  long top1() {
-    return top1;
-  }
-
-  long top5() {
-    return top5;
+  Accuracy accuracy() {
+    return accuracy;
   }
 
   double meanLoss() {
-    return images == 0 ? Double.NaN : lossSum / images;
+    return accuracy.images() == 0 ? Double.NaN : lossSum / accuracy.images();
   }
 }

@@ -24,9 +24,7 @@ import org.maskedkd.vit.VisionTransformer;
 
 /** The student's weights and everything that changes them: gradients, optimizer, moving average. */
 final class Learner implements AutoCloseable {
-  private static final String WEIGHTS = "student.safetensors";
   private static final String OPTIMIZER = "optimizer.safetensors";
-  private static final String EMA = "ema.safetensors";
 
   private final VisionTransformer model;
   private final List<String> names;
@@ -94,7 +92,7 @@ final class Learner implements AutoCloseable {
 
   /** Writes weights, moments and averages, each under its parameter's name. */
   void save(Path directory) throws IOException {
-    model.save(directory.resolve(WEIGHTS), SafetensorsType.F32, Map.of());
+    model.save(directory.resolve(CheckpointStore.WEIGHTS), SafetensorsType.F32, Map.of());
     List<SafetensorsWriter.Entry> moments = new ArrayList<>();
     for (int i = 0; i < optimizer.parameters().size(); i++) {
       String name = nameOf(optimizer.parameters().get(i));
@@ -104,7 +102,7 @@ final class Learner implements AutoCloseable {
     SafetensorsWriter.write(
         directory.resolve(OPTIMIZER), Map.of("steps", Long.toString(optimizer.steps())), moments);
     if (ema != null) {
-      model.save(directory.resolve(EMA), SafetensorsType.F32, Map.of(), ema.averages());
+      model.save(directory.resolve(CheckpointStore.EMA), SafetensorsType.F32, Map.of(), ema.averages());
     }
   }
 
@@ -116,7 +114,7 @@ final class Learner implements AutoCloseable {
   void load(Path directory) {
     try (Scope scope = Scope.open();
         SafetensorsFile moments = SafetensorsFile.open(directory.resolve(OPTIMIZER))) {
-      model.restore(directory.resolve(WEIGHTS));
+      model.restore(directory.resolve(CheckpointStore.WEIGHTS));
       List<NDArray> first = new ArrayList<>();
       List<NDArray> second = new ArrayList<>();
       for (NDArray parameter : optimizer.parameters()) {
@@ -127,7 +125,7 @@ final class Learner implements AutoCloseable {
       optimizer.restore(
           first, second, Long.parseLong(moments.metadata().getOrDefault("steps", "0")));
       if (ema != null) {
-        loadAverages(scope, ema, directory.resolve(EMA));
+        loadAverages(scope, ema, directory.resolve(CheckpointStore.EMA));
       }
     }
     gradients.zero();

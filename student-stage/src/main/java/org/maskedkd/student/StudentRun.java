@@ -373,7 +373,7 @@ final class StudentRun implements AutoCloseable {
                   .setEvaluateProgress(
                       EvaluateProgress.newBuilder()
                           .setId(request.getId())
-                          .setImages(evaluation.images())
+                          .setImages(evaluation.accuracy().images())
                           .setOf(of))
                   .build());
         }
@@ -381,9 +381,9 @@ final class StudentRun implements AutoCloseable {
     }
     return Evaluated.newBuilder()
         .setId(request.getId())
-        .setImages(evaluation.images())
-        .setTop1(evaluation.top1())
-        .setTop5(evaluation.top5())
+        .setImages(evaluation.accuracy().images())
+        .setTop1(evaluation.accuracy().top1Count())
+        .setTop5(evaluation.accuracy().top5Count())
         .setLoss(evaluation.meanLoss())
         .setSeconds(seconds(System.nanoTime() - start))
         .build();

@@ -1,9 +1,9 @@
-package org.maskedkd.cli;
+package org.maskedkd.vit;
 
 import java.util.Locale;
 
-/** How often a model was right. */
-final class Accuracy {
+/** How often a model was right. One thread at a time. */
+public final class Accuracy {
   private long images;
   private long top1;
   private long top5;
@@ -13,7 +13,7 @@ final class Accuracy {
    *
    * @param logits {@code [labels.length, classes]} row-major
    */
-  void add(float[] logits, int[] labels) {
+  public void add(float[] logits, int[] labels) {
     int classes = logits.length / labels.length;
     for (int i = 0; i < labels.length; i++) {
       int rank = rank(logits, i * classes, classes, labels[i]);
@@ -35,19 +35,33 @@ final class Accuracy {
     return before;
   }
 
-  long images() {
+  /** Images counted so far. */
+  public long images() {
     return images;
   }
 
-  double top1() {
+  /** Images whose label has the strongest logit. */
+  public long top1Count() {
+    return top1;
+  }
+
+  /** Images whose label is among the five strongest. */
+  public long top5Count() {
+    return top5;
+  }
+
+  /** Share of the images, NaN before the first. */
+  public double top1() {
     return share(top1);
   }
 
-  double top5() {
+  /** Share of the images, NaN before the first. */
+  public double top5() {
     return share(top5);
   }
 
-  double standardError(double share) {
+  /** Of a share of these images, as of a binomial count. */
+  public double standardError(double share) {
     return images == 0 ? Double.NaN : Math.sqrt(share * (1 - share) / images);
   }
 
@@ -56,7 +70,7 @@ final class Accuracy {
   }
 
   /** Both shares with their standard errors, for a person. */
-  String describe() {
+  public String describe() {
     return String.format(
         Locale.ROOT,
         "top-1 %.2f %% (standard error %.2f), top-5 %.2f %% (%.2f) of %d images",
