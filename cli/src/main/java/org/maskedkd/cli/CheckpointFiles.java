@@ -45,9 +45,7 @@ final class CheckpointFiles {
                             place,
                             wanted,
                             Path.of("checkpoints", "step-N", wanted),
-                            ema
-                                ? " (an average is kept only when ema.decay is above 0)"
-                                : "")));
+                            ema ? " (an average is kept only when ema.decay is above 0)" : "")));
   }
 
   private static Optional<CheckpointStore.Sound> checkpoint(Path place) {

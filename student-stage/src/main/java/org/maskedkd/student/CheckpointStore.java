@@ -37,6 +37,7 @@ public final class CheckpointStore {
   private static final Logger log = LoggerFactory.getLogger(CheckpointStore.class);
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Pattern NAME = Pattern.compile("step-(\\d+)");
+
   /** The file that makes a folder a checkpoint. */
   public static final String MANIFEST = "checkpoint.json";
 

@@ -102,7 +102,8 @@ final class Learner implements AutoCloseable {
     SafetensorsWriter.write(
         directory.resolve(OPTIMIZER), Map.of("steps", Long.toString(optimizer.steps())), moments);
     if (ema != null) {
-      model.save(directory.resolve(CheckpointStore.EMA), SafetensorsType.F32, Map.of(), ema.averages());
+      model.save(
+          directory.resolve(CheckpointStore.EMA), SafetensorsType.F32, Map.of(), ema.averages());
     }
   }
 
