@@ -17,7 +17,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
@@ -44,7 +43,7 @@ final class Commands {
     root.setCaseInsensitiveEnumValuesAllowed(true);
     root.setParameterExceptionHandler((e, args) -> wrongUsage(e));
     root.setExecutionExceptionHandler(
-        (e, command, result) -> failed(e, command, result, exitCodeOf));
+        (e, command, result) -> failed(e, command, exitCodeOf));
     return root;
   }
 
@@ -83,7 +82,6 @@ final class Commands {
   private static int failed(
       Exception e,
       CommandLine command,
-      ParseResult result,
       Function<Throwable, @Nullable ExitCode> exitCodeOf) {
     ExitCode exit = exitCode(e, exitCodeOf);
     PrintWriter err = command.getErr();

@@ -89,7 +89,7 @@ final class FlopsCommand implements Runnable {
         "%d of %d patches kept; multiply-accumulates of forward passes, matrix products only%n%n",
         kept,
         teacherModel.patches());
-    out.printf("%-46s %12s %14s %9s%n", "", "G per image", "P for the run", "of full");
+    out.printf("%-46s %12s %14s %9s%n", "", "per image", "for the run", "of full");
     row(out, "student " + name(student), studentMacs, 0);
     row(out, "teacher " + name(teacher), full, full);
     row(out, "teacher masked, as the paper counts", paper, full);
@@ -105,10 +105,23 @@ final class FlopsCommand implements Runnable {
     String share = of == 0 ? "" : String.format(Locale.ROOT, "%.1f %%", 100.0 * macs / of);
     out.printf(
         Locale.ROOT,
-        "%-46s %12.2f %14.1f %9s%n",
+        "%-46s %12s %14s %9s%n",
         what,
-        macs / 1e9,
-        macs / 1e15 * images * epochs,
+        readable(macs),
+        readable((double) macs * images * epochs),
         share);
+  }
+
+  /** With the prefix that leaves one to four digits before the point. */
+  private static String readable(double macs) {
+    String prefixes = " kMGTP";
+    int prefix = 0;
+    double value = macs;
+    while (value >= 10_000 && prefix < prefixes.length() - 1
+        || value >= 1000 && prefix < 3) {
+      value /= 1000;
+      prefix++;
+    }
+    return String.format(Locale.ROOT, "%.2f %s", value, prefixes.charAt(prefix));
   }
 }

@@ -55,8 +55,10 @@ class FlopsCommandTest {
     String[] full = row(run, "teacher deit_base");
     String[] masked = row(run, "teacher masked, as the paper");
     assertThat(Double.parseDouble(full[0])).isCloseTo(17.56, within(0.1));
-    assertThat(Double.parseDouble(full[1])).isCloseTo(6751, Percentage.withPercentage(1));
-    assertThat(Double.parseDouble(masked[1])).isCloseTo(3346, Percentage.withPercentage(1));
+    assertThat(full[1]).isEqualTo("G");
+    assertThat(Double.parseDouble(full[2])).isCloseTo(6751, Percentage.withPercentage(1));
+    assertThat(full[3]).isEqualTo("P");
+    assertThat(Double.parseDouble(masked[2])).isCloseTo(3346, Percentage.withPercentage(1));
   }
 
   private static String[] row(Run run, String label) {

@@ -66,7 +66,7 @@ final class TeacherView {
       System.arraycopy(chosen, 0, indices, image * k, k);
     }
     ByteBuffer pixels = atTeachersResolution(images, count);
-    return new Kept(indices, cut(pixels, indices, count, k), count, k, patchBytes);
+    return new Kept(indices, cut(pixels, indices, k), count, k, patchBytes);
   }
 
   private int[] select(float[][] saliency, int image, int k, long step, int position) {
@@ -109,7 +109,7 @@ final class TeacherView {
     return grid.getChannels() * grid.getImageHeight() * grid.getImageWidth();
   }
 
-  private ByteBuffer cut(ByteBuffer images, int[] indices, int count, int k) {
+  private ByteBuffer cut(ByteBuffer images, int[] indices, int k) {
     int side = grid.getPatch();
     int width = grid.getImageWidth();
     int plane = width * grid.getImageHeight();
