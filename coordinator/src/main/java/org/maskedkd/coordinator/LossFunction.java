@@ -22,7 +22,7 @@ import org.maskedkd.proto.v1.LossParts;
  * gradient of the mean. Not thread-safe: it keeps scratch rows, so that nothing is allocated per
  * sample.
  */
-final class LossFunction {
+public final class LossFunction {
 
   private final RunConfig.Kind kind;
   private final double alpha;
@@ -32,7 +32,11 @@ final class LossFunction {
   private double[] teacher = new double[0];
   private double[] row = new double[0];
 
-  LossFunction(RunConfig.Kind kind, double alpha, double temperature) {
+  /**
+   * @param alpha the teacher's weight, in [0, 1]
+   * @param temperature what both sides' logits are divided by for {@code SOFT}
+   */
+  public LossFunction(RunConfig.Kind kind, double alpha, double temperature) {
     this.kind = kind;
     this.alpha = kind == RunConfig.Kind.NONE ? 0 : alpha;
     this.temperature = temperature;
@@ -48,7 +52,7 @@ final class LossFunction {
    * @param gradient {@code [samples, classes]}, written
    * @return sums over the samples; not finite where an input is not
    */
-  LossParts apply(
+  public LossParts apply(
       float[] z, float @Nullable [] t, float[] w, int classes, int wholeBatch, float[] gradient) {
     if (kind != RunConfig.Kind.NONE && t == null) {
       throw new IllegalArgumentException("a loss of kind " + kind + " needs the teacher's logits");

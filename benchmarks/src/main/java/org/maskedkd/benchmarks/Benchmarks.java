@@ -1,0 +1,29 @@
+package org.maskedkd.benchmarks;
+
+import java.util.Locale;
+import org.maskedkd.runtime.Logging;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** The command line of all benchmarks. */
+@Command(
+    name = "benchmarks",
+    mixinStandardHelpOptions = true,
+    synopsisSubcommandLabel = "BENCHMARK",
+    subcommands = {
+      TeacherBenchmark.class,
+      KeepBenchmark.class,
+      StudentBenchmark.class,
+      CoordinatorBenchmark.class,
+      DataBenchmark.class
+    },
+    description = "Measures one part at a time and prints what it found.")
+public final class Benchmarks {
+  private Benchmarks() {}
+
+  public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT);
+    Logging.configure("benchmarks", "WARN");
+    System.exit(new CommandLine(new Benchmarks()).execute(args));
+  }
+}

@@ -1,0 +1,223 @@
+package org.maskedkd.benchmarks;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.coordinator.LossFunction;
+import org.maskedkd.coordinator.RunConfig;
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.StageServer;
+import org.maskedkd.runtime.TensorFrames;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * What leading a run costs: a coordinator process between a student and a teacher that compute
+ * nothing. The process's CPU time is the system's own account of it; the loss is timed apart.
+ */
+@Command(
+    name = "coordinator",
+    description = "The coordinator's CPU time per image, relay and loss apart.")
+final class CoordinatorBenchmark implements Callable<Integer> {
+  private static final Grid GRID =
+      Grid.newBuilder().setImageHeight(224).setImageWidth(224).setPatch(16).setChannels(3).build();
+  private static final int PATCH_BYTES = 3 * 16 * 16;
+  private static final int CLASSES = 1000;
+
+  @Option(
+      names = "--class-path",
+      required = true,
+      description = "The coordinator's, without a tensor library.")
+  private String classPath = "";
+
+  @Option(names = "--batch", defaultValue = "256")
+  private int batch;
+
+  @Option(names = "--micro-batch", defaultValue = "8")
+  private int microBatch;
+
+  @Option(names = "--kept", defaultValue = "98", description = "Patches of an image.")
+  private int kept;
+
+  @Option(
+      names = "--images-per-second",
+      defaultValue = "0",
+      description = "0: as many as are answered.")
+  private int imagesPerSecond;
+
+  @Option(names = "--warm-up-steps", defaultValue = "60")
+  private int warmUpSteps;
+
+  @Option(names = "--steps", defaultValue = "60")
+  private int steps;
+
+  @Option(names = "--flags", split = " ", defaultValue = "-Xmx512m -XX:+UseSerialGC")
+  private List<String> flags = List.of();
+
+  private record Reading(
+      long nanos, Map<String, Double> cpuSeconds, double peakMiB, boolean tensorLibrary) {}
+
+  private final AtomicReference<@Nullable ChildProcess> process = new AtomicReference<>();
+  private final Map<Long, Reading> readings = new TreeMap<>();
+
+  @Override
+  public Integer call() throws IOException, InterruptedException {
+    Random random = new Random(1);
+    byte[] patches = new byte[microBatch * kept * PATCH_BYTES];
+    random.nextBytes(patches);
+    int[] indices = new int[microBatch * kept];
+    for (int i = 0; i < indices.length; i++) {
+      indices[i] = i % kept;
+    }
+    float[] logits = new float[microBatch * CLASSES];
+    float[] target = new float[microBatch * CLASSES];
+    for (int i = 0; i < logits.length; i++) {
+      logits[i] = (float) random.nextGaussian();
+      target[i] = i % CLASSES == 7 ? 1 : 0;
+    }
+    timeLoss(logits, target);
+    List<Tensor> tensors =
+        List.of(
+            TensorFrames.floats("logits", logits, microBatch, CLASSES),
+            TensorFrames.floats("target", target, microBatch, CLASSES),
+            TensorFrames.ints("kept_indices", indices, microBatch, kept),
+            TensorFrames.bytes(
+                "kept_patches", ByteBuffer.wrap(patches), microBatch, kept, PATCH_BYTES));
+    long apart = imagesPerSecond == 0 ? 0 : 1_000_000_000L * microBatch / imagesPerSecond;
+    ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+    Path directory = Files.createTempDirectory("coordinator-benchmark");
+    try (StageServer student =
+            StageServer.listen("127.0.0.1:0")
+                .service(new TapeStudent(GRID, CLASSES, tensors, clock, apart, this::stepEnded))
+                .start();
+        StageServer teacher =
+            StageServer.listen("127.0.0.1:0")
+                .service(new TapeTeacher(GRID, CLASSES, tensors.get(0)))
+                .start();
+        ChildProcess coordinator = coordinator(directory, student.port(), teacher.port())) {
+      process.set(coordinator);
+      int code = coordinator.await();
+      Reading from = readings.get((long) warmUpSteps);
+      Reading to = readings.get((long) warmUpSteps + steps);
+      if (code != 0 || from == null || to == null) {
+        System.err.printf("the coordinator ended with %d after %s%n", code, readings.keySet());
+        return 1;
+      }
+      print(from, to);
+    } finally {
+      clock.shutdownNow();
+      delete(directory);
+    }
+    return 0;
+  }
+
+  private ChildProcess coordinator(Path directory, int student, int teacher) throws IOException {
+    Path config = directory.resolve("config.yaml");
+    Files.writeString(
+        config,
+        """
+        student: {model: tape}
+        teacher: {model: tape}
+        data: {train: tape}
+        schedule: {epochs: 1, batch: %d, micro-batches: %d}
+        """
+            .formatted(batch, batch / microBatch));
+    return new ChildProcess(
+        flags,
+        classPath,
+        "org.maskedkd.coordinator.CoordinatorMain",
+        List.of(
+            "--config", config.toString(),
+            "--run-dir", directory.resolve("run").toString(),
+            "--student", "127.0.0.1:" + student,
+            "--teachers", "127.0.0.1:" + teacher,
+            "--max-steps", Integer.toString(warmUpSteps + steps + 1)));
+  }
+
+  private void stepEnded(long step) {
+    ChildProcess running = process.get();
+    if (running != null && (step == warmUpSteps || step == warmUpSteps + steps)) {
+      readings.put(
+          step,
+          new Reading(
+              System.nanoTime(),
+              running.cpuSecondsByThread(),
+              running.peakResidentMiB(),
+              running.maps("torch")));
+    }
+  }
+
+  private void print(Reading from, Reading to) {
+    double images = (double) steps * batch;
+    double seconds = (to.nanos() - from.nanos()) / 1e9;
+    Map<String, Double> microseconds = new TreeMap<>();
+    to.cpuSeconds()
+        .forEach(
+            (thread, cpu) -> {
+              double spent = cpu - from.cpuSeconds().getOrDefault(thread, 0.0);
+              microseconds.put(thread, 1e6 * spent / images);
+            });
+    double all = microseconds.values().stream().mapToDouble(Double::doubleValue).sum();
+    List<String> parts = new ArrayList<>();
+    microseconds.forEach(
+        (thread, each) -> {
+          if (each >= 0.5) {
+            parts.add("%s %.1f".formatted(thread, each));
+          }
+        });
+    System.out.printf(
+        "coordinator: %d patches, %d classes, %.0f images/s: %.1f us of CPU per image, %.1f %% of a core at 1000 images/s (threads: %s); resident %.0f MiB; tensor library loaded: %s%n",
+        kept,
+        CLASSES,
+        images / seconds,
+        all,
+        all / 10,
+        String.join(", ", parts),
+        to.peakMiB(),
+        to.tensorLibrary());
+  }
+
+  private void timeLoss(float[] logits, float[] target) {
+    LossFunction loss = new LossFunction(RunConfig.Kind.SOFT, 0.5, 1);
+    float[] gradient = new float[logits.length];
+    int repeats = 1 + 4000 / microBatch;
+    double[] total = {0};
+    Runnable work =
+        () -> {
+          for (int i = 0; i < repeats; i++) {
+            total[0] +=
+                loss.apply(logits, target, target, CLASSES, batch, gradient).getTotal();
+          }
+        };
+    work.run();
+    List<Alternating.Cost> costs = new ArrayList<>();
+    for (int i = 0; i < 5; i++) {
+      costs.add(Alternating.cost(work));
+    }
+    double each =
+        Alternating.median(costs, Alternating.Cost::cpuSeconds) / repeats / microBatch;
+    System.out.printf(
+        "coordinator: the loss and its gradient take %.1f us per image of %d classes (sum %.1f)%n",
+        1e6 * each, CLASSES, total[0]);
+  }
+
+  private static void delete(Path directory) throws IOException {
+    try (var files = Files.walk(directory)) {
+      for (Path file : files.sorted(java.util.Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+}
