@@ -51,17 +51,30 @@ final class ChildProcess implements AutoCloseable {
     return process.waitFor();
   }
 
-  /** CPU seconds so far per thread name, those of ended threads not included. */
-  Map<String, Double> cpuSecondsByThread() {
-    Map<String, Double> seconds = new TreeMap<>();
+  /** CPU seconds, of the process's own code and of the kernel's for it. */
+  record Cpu(double user, double system) {
+    static final Cpu NONE = new Cpu(0, 0);
+
+    Cpu plus(Cpu other) {
+      return new Cpu(user + other.user, system + other.system);
+    }
+
+    Cpu minus(Cpu other) {
+      return new Cpu(user - other.user, system - other.system);
+    }
+  }
+
+  /** CPU time so far per thread name, those of ended threads not included. */
+  Map<String, Cpu> cpuByThread() {
+    Map<String, Cpu> seconds = new TreeMap<>();
     try (Stream<Path> threads = Files.list(proc("task"))) {
       for (Path thread : (Iterable<Path>) threads::iterator) {
         // "id (name) state ...": user and system ticks are the 14th and 15th field.
         String stat = Files.readString(thread.resolve("stat"));
         String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
         String[] rest = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
-        double ticks = Double.parseDouble(rest[11]) + Double.parseDouble(rest[12]);
-        seconds.merge(name, ticks / 100, Double::sum);
+        Cpu spent = new Cpu(Double.parseDouble(rest[11]) / 100, Double.parseDouble(rest[12]) / 100);
+        seconds.merge(name, spent, Cpu::plus);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);

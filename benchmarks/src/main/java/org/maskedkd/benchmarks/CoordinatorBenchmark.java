@@ -67,7 +67,7 @@ final class CoordinatorBenchmark implements Callable<Integer> {
   private List<String> flags = List.of();
 
   private record Reading(
-      long nanos, Map<String, Double> cpuSeconds, double peakMiB, boolean tensorLibrary) {}
+      long nanos, Map<String, ChildProcess.Cpu> cpu, double peakMiB, boolean tensorLibrary) {}
 
   private final AtomicReference<@Nullable ChildProcess> process = new AtomicReference<>();
   private final Map<Long, Reading> readings = new TreeMap<>();
@@ -153,7 +153,7 @@ final class CoordinatorBenchmark implements Callable<Integer> {
           step,
           new Reading(
               System.nanoTime(),
-              running.cpuSecondsByThread(),
+              running.cpuByThread(),
               running.peakResidentMiB(),
               running.maps("torch")));
     }
@@ -162,28 +162,29 @@ final class CoordinatorBenchmark implements Callable<Integer> {
   private void print(Reading from, Reading to) {
     double images = (double) steps * batch;
     double seconds = (to.nanos() - from.nanos()) / 1e9;
-    Map<String, Double> microseconds = new TreeMap<>();
-    to.cpuSeconds()
-        .forEach(
-            (thread, cpu) -> {
-              double spent = cpu - from.cpuSeconds().getOrDefault(thread, 0.0);
-              microseconds.put(thread, 1e6 * spent / images);
-            });
-    double all = microseconds.values().stream().mapToDouble(Double::doubleValue).sum();
+    ChildProcess.Cpu all = ChildProcess.Cpu.NONE;
     List<String> parts = new ArrayList<>();
-    microseconds.forEach(
-        (thread, each) -> {
-          if (each >= 0.5) {
-            parts.add("%s %.1f".formatted(thread, each));
-          }
-        });
+    for (Map.Entry<String, ChildProcess.Cpu> thread : to.cpu().entrySet()) {
+      ChildProcess.Cpu spent =
+          thread.getValue().minus(from.cpu().getOrDefault(thread.getKey(), ChildProcess.Cpu.NONE));
+      all = all.plus(spent);
+      if (1e6 * (spent.user() + spent.system()) / images >= 0.5) {
+        parts.add(
+            "%s %.1f + %.1f"
+                .formatted(
+                    thread.getKey(), 1e6 * spent.user() / images, 1e6 * spent.system() / images));
+      }
+    }
+    double each = 1e6 * (all.user() + all.system()) / images;
     System.out.printf(
-        "coordinator: %d patches, %d classes, %.0f images/s: %.1f us of CPU per image, %.1f %% of a core at 1000 images/s (threads: %s); resident %.0f MiB; tensor library loaded: %s%n",
+        "coordinator: %d patches, %d classes, %.0f images/s: %.1f us of CPU per image, %.1f %% of a"
+            + " core at 1000 images/s (user + system by thread: %s); resident %.0f MiB; tensor"
+            + " library loaded: %s%n",
         kept,
         CLASSES,
         images / seconds,
-        all,
-        all / 10,
+        each,
+        each / 10,
         String.join(", ", parts),
         to.peakMiB(),
         to.tensorLibrary());
@@ -197,8 +198,7 @@ final class CoordinatorBenchmark implements Callable<Integer> {
     Runnable work =
         () -> {
           for (int i = 0; i < repeats; i++) {
-            total[0] +=
-                loss.apply(logits, target, target, CLASSES, batch, gradient).getTotal();
+            total[0] += loss.apply(logits, target, target, CLASSES, batch, gradient).getTotal();
           }
         };
     work.run();
@@ -206,8 +206,7 @@ final class CoordinatorBenchmark implements Callable<Integer> {
     for (int i = 0; i < 5; i++) {
       costs.add(Alternating.cost(work));
     }
-    double each =
-        Alternating.median(costs, Alternating.Cost::cpuSeconds) / repeats / microBatch;
+    double each = Alternating.median(costs, Alternating.Cost::cpuSeconds) / repeats / microBatch;
     System.out.printf(
         "coordinator: the loss and its gradient take %.1f us per image of %d classes (sum %.1f)%n",
         1e6 * each, CLASSES, total[0]);

@@ -81,7 +81,8 @@ final class DataBenchmark implements Runnable {
             });
     double count = (double) steps * batch;
     System.out.printf(
-        "data: %s, %d images, decoder %s, to %d pixels: %.0f images/s decoded, %.0f images/s through the pipeline (per CPU second %.0f and %.0f; sum %d)%n",
+        "data: %s, %d images, decoder %s, to %d pixels: %.0f images/s decoded, %.0f images/s"
+            + " through the pipeline (per CPU second %.0f and %.0f; sum %d)%n",
         Path.of(source).getFileName(),
         opened.size(),
         decoder,

@@ -48,7 +48,8 @@ final class KeepBenchmark implements Runnable {
       Alternating.Rounds found =
           Alternating.measure(rounds, () -> forward(model, all), () -> forward(model, half));
       System.out.printf(
-          "keep: %s %s, %d images: %.1f ms with all patches, %.1f ms with half: %.2fx (CPU %.1f, %.1f: %.2fx)%n",
+          "keep: %s %s, %d images: %.1f ms with all patches, %.1f ms with half: %.2fx (CPU %.1f,"
+              + " %.1f: %.2fx)%n",
           name,
           precision,
           microBatch,

@@ -11,8 +11,8 @@ import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.VitConfig;
 
 /**
- * A vision transformer of DeiT's kind in DJL's own calls, on the parameters of one of ours: what our
- * operators are compared with.
+ * A vision transformer of DeiT's kind in DJL's own calls, on the parameters of one of ours: what
+ * our operators are compared with.
  */
 final class PlainVit {
   private final VitConfig config;

@@ -55,7 +55,8 @@ final class StudentBenchmark implements Runnable {
                 () -> step(config, gradients, optimizer, ours),
                 () -> step(config, gradients, optimizer, plain::forward));
         System.out.printf(
-            "student: %s, batch %d: a step takes %.0f ms in our operators, %.0f ms in DJL's: %.3f of it (CPU %.0f, %.0f: %.3f)%n",
+            "student: %s, batch %d: a step takes %.0f ms in our operators, %.0f ms in DJL's: %.3f"
+                + " of it (CPU %.0f, %.0f: %.3f)%n",
             modelName,
             batch,
             1e3 * found.firstWall(),
@@ -105,8 +106,7 @@ final class StudentBenchmark implements Runnable {
   }
 
   private NDArray patches(VitConfig config, Scope scope) {
-    byte[] bytes =
-        new byte[batch * config.channels() * config.imageHeight() * config.imageWidth()];
+    byte[] bytes = new byte[batch * config.channels() * config.imageHeight() * config.imageWidth()];
     new Random(1).nextBytes(bytes);
     NDArray images =
         Tensors.fromBytes(

@@ -132,8 +132,7 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
         if (nanosPerMicroBatch == 0) {
           forward(key);
         } else {
-          clock.schedule(
-              () -> forward(key), nextNanos - System.nanoTime(), TimeUnit.NANOSECONDS);
+          clock.schedule(() -> forward(key), nextNanos - System.nanoTime(), TimeUnit.NANOSECONDS);
           nextNanos += nanosPerMicroBatch;
         }
       }

@@ -2,6 +2,7 @@ package org.maskedkd.benchmarks;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.maskedkd.teacher.TeacherModel;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Torch;
@@ -64,7 +65,8 @@ final class TeacherBenchmark implements Runnable {
       double stage = Alternating.median(behind, TeacherDriver.Pace::secondsPerMicroBatch);
       double loop = Alternating.median(bare, Double::doubleValue);
       System.out.printf(
-          "teacher: %s %s keep %.2f, micro-batch %d: %.2f images/s behind gRPC, %.2f in a loop: %+.1f %%; of the stage's time %.2f %% is not the forward%n",
+          "teacher: %s %s keep %.2f, micro-batch %d: %.2f images/s behind gRPC, %.2f in a loop:"
+              + " %+.1f %%; of the stage's time %.2f %% is not the forward%n",
           name,
           precision,
           keep,
@@ -85,7 +87,7 @@ final class TeacherBenchmark implements Runnable {
             "teacher-stage",
             "--model=" + name,
             "--weights=random:1",
-            "--precision=" + precision.name().toLowerCase(java.util.Locale.ROOT),
+            "--precision=" + precision.name().toLowerCase(Locale.ROOT),
             "--threads=1",
             "--listen=127.0.0.1:0"));
   }
