@@ -130,7 +130,8 @@ final class CoordinatorBenchmark implements Callable<Integer> {
         """
         student: {model: tape}
         teacher: {model: tape}
-        data: {train: tape}
+        data: {train: tape, eval: tape}
+        evaluation: {teacher-check-images: 0}
         schedule: {epochs: 1, batch: %d, micro-batches: %d}
         """
             .formatted(batch, batch / microBatch));

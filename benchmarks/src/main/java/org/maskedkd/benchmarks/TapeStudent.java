@@ -11,6 +11,7 @@ import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.Checkpointed;
+import org.maskedkd.proto.v1.Evaluated;
 import org.maskedkd.proto.v1.Exported;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
@@ -69,6 +70,7 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
             .setModel(ModelInfo.newBuilder().setModel("tape").setGrid(grid).setClasses(classes))
             .addAllClasses(IntStream.range(0, classes).mapToObj(c -> "class" + c).toList())
             .setTrainImages(1_000_000_000)
+            .setEvalImages(1)
             .setDataFingerprint("tape")
             .build());
     out.onCompleted();
@@ -112,7 +114,13 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
                     .build());
         case EXPORT ->
             send(StudentEvent.newBuilder().setExported(Exported.getDefaultInstance()).build());
-        case ABANDON, PROBE, EVALUATE, RESTORE, COMMAND_NOT_SET ->
+        case EVALUATE ->
+            send(
+                StudentEvent.newBuilder()
+                    .setEvaluated(
+                        Evaluated.newBuilder().setId(command.getEvaluate().getId()).setImages(1))
+                    .build());
+        case ABANDON, PROBE, RESTORE, COMMAND_NOT_SET ->
             outbox.fail(new IllegalArgumentException("no tape for " + command.getCommandCase()));
       }
     }
