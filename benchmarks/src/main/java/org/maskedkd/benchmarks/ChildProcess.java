@@ -72,7 +72,7 @@ final class ChildProcess implements AutoCloseable {
         // "id (name) state ...": user and system ticks are the 14th and 15th field.
         String stat = Files.readString(thread.resolve("stat"));
         String name = stat.substring(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-        String[] rest = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        String[] rest = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
         Cpu spent = new Cpu(Double.parseDouble(rest[11]) / 100, Double.parseDouble(rest[12]) / 100);
         seconds.merge(name, spent, Cpu::plus);
       }

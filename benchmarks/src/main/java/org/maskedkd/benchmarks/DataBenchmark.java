@@ -70,7 +70,7 @@ final class DataBenchmark implements Runnable {
             () -> {
               // Spread over the set, as a permutation is: neighbours are alike.
               for (int i = 0; i < steps * batch; i++) {
-                int index = (int) ((long) i * opened.size() / (steps * batch));
+                int index = (int) ((long) i * opened.size() / ((long) steps * batch));
                 sum[0] += opened.decode(index).rgb()[0];
               }
             },

@@ -50,7 +50,8 @@ final class PlainVit {
             .transpose(2, 0, 3, 1, 4)
             .split(3);
     // An array, since DJL would put a plain number where a recorded graph outlives it.
-    NDArray scale = Tensors.of(x.getManager(), new float[] {(float) (1 / Math.sqrt(width))}, 1);
+    NDArray scale =
+        Tensors.of(x.getManager(), new float[] {(float) (1 / Math.sqrt((double) width))}, 1);
     NDArray q = qkv.get(0).squeeze(0).mul(scale);
     NDArray k = qkv.get(1).squeeze(0);
     NDArray v = qkv.get(2).squeeze(0);

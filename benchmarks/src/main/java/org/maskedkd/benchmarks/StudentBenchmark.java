@@ -80,13 +80,13 @@ final class StudentBenchmark implements Runnable {
 
   private void step(
       VitConfig config, Gradients gradients, AdamW optimizer, UnaryOperator<NDArray> forward) {
-    backward(config, gradients, forward);
+    backward(config, forward);
     optimizer.step(gradients, 1e-5);
     gradients.zero();
   }
 
   /** From uint8 images to gradients, for a fixed cotangent. */
-  private void backward(VitConfig config, Gradients gradients, UnaryOperator<NDArray> forward) {
+  private void backward(VitConfig config, UnaryOperator<NDArray> forward) {
     try (GradMode on = GradMode.on();
         Scope scope = Scope.open()) {
       NDArray logits;
@@ -127,13 +127,13 @@ final class StudentBenchmark implements Runnable {
       Gradients gradients,
       UnaryOperator<NDArray> ours,
       UnaryOperator<NDArray> plain) {
-    backward(config, gradients, ours);
+    backward(config, ours);
     List<float[]> first = new ArrayList<>();
     for (int i = 0; i < gradients.parameters().size(); i++) {
       first.add(Tensors.floats(gradients.of(i)));
     }
     gradients.zero();
-    backward(config, gradients, plain);
+    backward(config, plain);
     double worst = 0;
     for (int i = 0; i < first.size(); i++) {
       float[] second = Tensors.floats(gradients.of(i));

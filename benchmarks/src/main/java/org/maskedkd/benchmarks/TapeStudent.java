@@ -140,7 +140,9 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
         if (nanosPerMicroBatch == 0) {
           forward(key);
         } else {
-          clock.schedule(() -> forward(key), nextNanos - System.nanoTime(), TimeUnit.NANOSECONDS);
+          var unused =
+              clock.schedule(
+                  () -> forward(key), nextNanos - System.nanoTime(), TimeUnit.NANOSECONDS);
           nextNanos += nanosPerMicroBatch;
         }
       }
