@@ -195,7 +195,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
         disk.exports.put(command.getExport().getFile(), command.getExport().getMetadataMap());
         send(out, b -> b.setExported(Exported.newBuilder().setFile(command.getExport().getFile())));
       }
-      case BACKWARD, ABANDON, COMMAND_NOT_SET ->
+      case BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException("unexpected " + command.getCommandCase());
     }
   }

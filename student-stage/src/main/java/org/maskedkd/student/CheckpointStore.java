@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
 public final class CheckpointStore {
   private static final Logger log = LoggerFactory.getLogger(CheckpointStore.class);
   private static final ObjectMapper JSON = new ObjectMapper();
-  private static final Pattern NAME = Pattern.compile("step-(\\d+)");
+  private static final Pattern NAME = Pattern.compile("step-(\\d+)(?:\\.replaced)?");
 
   /** The file that makes a folder a checkpoint. */
   public static final String MANIFEST = "checkpoint.json";
@@ -80,7 +80,7 @@ public final class CheckpointStore {
   }
 
   /**
-   * Writes {@code step-N}, then removes checkpoints older than the last {@code keep}.
+   * Writes {@code step-N}, then removes all but the last {@code keep} up to it.
    *
    * @return the bytes written
    * @throws IOException if it could not be written whole; nothing of it remains then
@@ -113,11 +113,18 @@ public final class CheckpointStore {
           written, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(manifest));
       sync(written);
       sync(aside);
-      delete(target);
+      bytes += Files.size(written);
+      // A crash between the two moves leaves the old one, under the name that is also looked at.
+      Path replaced = root.resolve(target.getFileName() + ".replaced");
+      delete(replaced);
+      if (Files.exists(target)) {
+        Files.move(target, replaced, StandardCopyOption.ATOMIC_MOVE);
+      }
       Files.move(aside, target, StandardCopyOption.ATOMIC_MOVE);
       sync(root);
-      removeOlder(keep);
-      return bytes + Files.size(target.resolve(MANIFEST));
+      delete(replaced);
+      removeOthers(facts.step(), keep);
+      return bytes;
     } catch (IOException e) {
       delete(aside);
       throw e;
@@ -184,10 +191,24 @@ public final class CheckpointStore {
     return new Sound(directory, manifest);
   }
 
-  private void removeOlder(int keep) throws IOException {
-    List<Path> all = newestFirst();
-    for (Path directory : all.subList(Math.min(Math.max(keep, 1), all.size()), all.size())) {
-      delete(directory);
+  /**
+   * Leaves {@code step} and those before it, {@code keep} in all. Later ones belong to a course
+   * that the run has left, and were passed over as damaged when it went back; counting them would
+   * cost the sound ones their place.
+   */
+  private void removeOthers(long step, int keep) {
+    int kept = 0;
+    for (Path directory : newestFirst()) {
+      if (stepOf(directory) <= step && kept < Math.max(keep, 1)) {
+        kept++;
+        continue;
+      }
+      try {
+        delete(directory);
+      } catch (IOException e) {
+        log.warn(
+            "checkpoint {} is no longer needed but cannot be removed: {}", directory, e.toString());
+      }
     }
   }
 
@@ -198,7 +219,10 @@ public final class CheckpointStore {
     try {
       return list(root).stream()
           .filter(path -> NAME.matcher(path.getFileName().toString()).matches())
-          .sorted(Comparator.comparingLong(CheckpointStore::stepOf).reversed())
+          .sorted(
+              Comparator.comparingLong(CheckpointStore::stepOf)
+                  .reversed()
+                  .thenComparing(Path::toString))
           .toList();
     } catch (IOException e) {
       throw new RunException(

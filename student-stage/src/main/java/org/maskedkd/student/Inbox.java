@@ -5,7 +5,6 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.proto.v1.AbandonStep;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.StudentCommand;
@@ -13,8 +12,7 @@ import org.maskedkd.runtime.TensorFrames.NamedTensor;
 
 /**
  * Between the network's thread, which fills it, and the training thread. Commands wait their turn;
- * gradients and the word that a step is given up overtake them, since the step that is running
- * needs them.
+ * gradients overtake them, since the step that is running needs them.
  */
 final class Inbox {
   /** The loss gradient of one micro-batch with respect to its logits. */
@@ -25,7 +23,6 @@ final class Inbox {
   private final Queue<StudentCommand> commands = new ArrayDeque<>();
   private final Map<Integer, Gradient> gradients = new HashMap<>();
   private @Nullable StepId current;
-  private boolean abandoned;
   private boolean closed;
 
   synchronized void command(StudentCommand command) {
@@ -41,13 +38,6 @@ final class Inbox {
     boolean first = gradients.putIfAbsent(key.getIndex(), gradient) == null;
     notifyAll();
     return first;
-  }
-
-  synchronized void abandon(AbandonStep step) {
-    if (new StepId(step.getRun(), step.getAttempt(), step.getStep()).equals(current)) {
-      abandoned = true;
-      notifyAll();
-    }
   }
 
   /** The stream is gone: whoever waits here is released. */
@@ -67,7 +57,6 @@ final class Inbox {
   synchronized void beginStep(String run, int attempt, long step) {
     current = new StepId(run, attempt, step);
     gradients.clear();
-    abandoned = false;
   }
 
   synchronized void endStep() {
@@ -79,9 +68,6 @@ final class Inbox {
     while (true) {
       if (closed) {
         throw new StepAbandonedException("the coordinator's stream ended");
-      }
-      if (abandoned) {
-        throw new StepAbandonedException("the coordinator gave the step up");
       }
       Gradient gradient = gradients.get(index);
       if (gradient != null) {

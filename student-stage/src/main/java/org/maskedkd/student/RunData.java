@@ -1,8 +1,12 @@
 package org.maskedkd.student;
 
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.LongStream;
@@ -211,8 +215,16 @@ final class RunData implements AutoCloseable {
     return eval.size();
   }
 
+  /** SHA-256 over both sets' own fingerprints, hexadecimal. */
   String fingerprint() {
-    return train.fingerprint();
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      digest.update(train.fingerprint().getBytes(StandardCharsets.UTF_8));
+      digest.update(eval.fingerprint().getBytes(StandardCharsets.UTF_8));
+      return HexFormat.of().formatHex(digest.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java runtime has SHA-256", e);
+    }
   }
 
   String decoder() {

@@ -71,11 +71,15 @@ final class StudentRun implements AutoCloseable {
   private final List<StepRecord> records = new ArrayList<>();
   private volatile long committed;
 
+  /** The last step failed; only a restore leads on from there. */
+  private boolean stepFailed;
+
   private StudentRun(
       OpenStudent spec,
       StudentOptions options,
       Metrics metrics,
       RunData data,
+      @Nullable TeacherView teacherView,
       VisionTransformer model) {
     this.spec = spec;
     this.metrics = metrics;
@@ -85,11 +89,7 @@ final class StudentRun implements AutoCloseable {
     this.learner = new Learner(model, spec.getOptimization());
     this.forward = new StudentForward(model);
     VitConfig config = model.config();
-    this.teacherView =
-        spec.hasTeacherGrid()
-            ? new TeacherView(
-                spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
-            : null;
+    this.teacherView = teacherView;
     this.numerics =
         Numerics.newBuilder()
             .putAllFacts(Torch.numerics())
@@ -125,12 +125,10 @@ final class StudentRun implements AutoCloseable {
           "a run's name must be letters, digits, '.', '_' and '-', at most 100, found '%s'"
               .formatted(spec.getRun()));
     }
-    int threads =
-        spec.getStudent().getThreads() > 0 ? spec.getStudent().getThreads() : options.threads();
+    int threads = threads(spec, options);
     Torch.start(threads);
-    if (threads > 0) {
-      Torch.useThreads(threads);
-    }
+    // A run before this one may have used another number.
+    Torch.useThreads(threads);
     VitConfig config = ModelZoo.parse(spec.getStudent().getModel());
     if (spec.getStudent().getMeanCount() > 0) {
       config =
@@ -139,12 +137,24 @@ final class StudentRun implements AutoCloseable {
     RunData data = RunData.open(spec, config, options.dataRoot());
     try {
       config = config.withClasses(data.classes().size());
+      TeacherView view =
+          spec.hasTeacherGrid()
+              ? new TeacherView(
+                  spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
+              : null;
       return new StudentRun(
-          spec, options, metrics, data, startingPoint(spec, config, options.dataRoot()));
+          spec, options, metrics, data, view, startingPoint(spec, config, options.dataRoot()));
     } catch (RuntimeException e) {
       data.close();
       throw e;
     }
+  }
+
+  private static int threads(OpenStudent spec, StudentOptions options) {
+    if (spec.getStudent().getThreads() > 0) {
+      return spec.getStudent().getThreads();
+    }
+    return options.threads() > 0 ? options.threads() : Runtime.getRuntime().availableProcessors();
   }
 
   private static VisionTransformer startingPoint(
@@ -200,13 +210,23 @@ final class StudentRun implements AutoCloseable {
       case CHECKPOINT -> outbox.send(checkpoint(command.getCheckpoint()));
       case RESTORE -> outbox.send(restore(command.getRestore()));
       case EXPORT -> outbox.send(export(command.getExport()));
-      case BACKWARD, ABANDON, COMMAND_NOT_SET ->
+      case BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException(command.getCommandCase() + " is not a queued command");
     }
   }
 
   private void step(StepPlan plan, Inbox inbox, Outbox<StudentEvent> outbox)
       throws InterruptedException {
+    if (!plan.getRun().equals(name())) {
+      throw new IllegalArgumentException(
+          "the plan is of run '%s', but this student was opened for run '%s'"
+              .formatted(plan.getRun(), name()));
+    }
+    if (stepFailed) {
+      // It was sent ahead, before the coordinator knew.
+      log.info("dropped the plan of step {}, which followed a failed step", plan.getStep());
+      return;
+    }
     if (plan.getStep() != committed + 1) {
       throw new IllegalArgumentException(
           "the plan is for step %d, but this student has committed step %d: the next is %d"
@@ -232,6 +252,7 @@ final class StudentRun implements AutoCloseable {
       long end = System.nanoTime();
       step.optimized(start, end);
       if (!Double.isFinite(norm)) {
+        stepFailed = true;
         outbox.send(
             failed(plan, "the gradient's norm is " + norm + "; the weights were not touched"));
         return;
@@ -263,6 +284,7 @@ final class StudentRun implements AutoCloseable {
               .build());
     } catch (StepAbandonedException e) {
       learner.dropGradients();
+      stepFailed = true;
       log.warn("step {} was abandoned: {}", plan.getStep(), e.getMessage());
       outbox.send(failed(plan, String.valueOf(e.getMessage())));
     } finally {
@@ -433,6 +455,7 @@ final class StudentRun implements AutoCloseable {
       CheckpointStore.Manifest manifest = sound.get().manifest();
       learner.load(sound.get().directory());
       committed = manifest.step();
+      stepFailed = false;
       synchronized (records) {
         records.clear();
       }

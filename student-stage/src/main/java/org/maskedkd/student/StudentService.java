@@ -45,6 +45,9 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   /** The open run, or null. Written by the training thread, read by the network's. */
   private volatile @Nullable StudentRun open;
 
+  /** The last stream that was opened. */
+  private volatile @Nullable TrainStream active;
+
   StudentService(
       StudentOptions options, ExecutorService training, Metrics metrics, Runnable shutdown) {
     this.options = options;
@@ -55,13 +58,24 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
   @Override
   public void open(OpenStudent request, StreamObserver<StudentOpened> response) {
+    TrainStream stream = active;
+    StudentRun current = open;
+    if (stream != null && current != null && !stream.ended) {
+      response.onError(
+          Failures.toStatus(
+              new RunException(
+                  ExitCode.PEER_AWAY,
+                  "this student is in the midst of run %s, which another coordinator leads; run %s can have it afterwards"
+                      .formatted(current.name(), request.getRun()))));
+      return;
+    }
     training.execute(
         () -> {
           try {
             response.onNext(open(request));
             response.onCompleted();
-          } catch (RuntimeException | LinkageError e) {
-            // A library that does not fit must not leave the coordinator waiting for an answer.
+          } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
+            // Whatever went wrong must not leave the coordinator waiting for an answer.
             log.error("run {} could not be opened", request.getRun(), e);
             response.onError(Failures.toStatus(Categories.of(e)));
           }
@@ -130,10 +144,12 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     private final Inbox inbox = new Inbox();
     private final Outbox<StudentEvent> outbox;
     private TensorFrames.@Nullable Assembler assembler;
+    private volatile boolean ended;
 
     TrainStream(ServerCallStreamObserver<StudentEvent> call) {
       outbox = new Outbox<>(call);
       call.setOnCancelHandler(this::gone);
+      active = this;
       training.execute(this::carryOut);
     }
 
@@ -142,7 +158,6 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       try {
         switch (command.getCommandCase()) {
           case BACKWARD -> backward(command.getBackward());
-          case ABANDON -> inbox.abandon(command.getAbandon());
           case PLAN, PROBE, EVALUATE, CHECKPOINT, RESTORE, EXPORT -> inbox.command(command);
           case COMMAND_NOT_SET ->
               throw new IllegalArgumentException(
@@ -194,11 +209,16 @@ final class StudentService extends StudentGrpc.StudentImplBase {
         outbox.fail(new RunException(ExitCode.PEER_AWAY, "this student is shutting down", e));
       } catch (Exception | LinkageError | OutOfMemoryError e) {
         log.error("the run stops", e);
+        // Gradients or weights may be half done. The next Open builds the run anew, from its
+        // checkpoint.
+        closeRun();
+        ended = true;
         outbox.fail(Categories.of(e));
       }
     }
 
     private void gone() {
+      ended = true;
       outbox.abandon();
       inbox.close();
     }
@@ -211,6 +231,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
     @Override
     public void onCompleted() {
+      ended = true;
       inbox.close();
     }
   }

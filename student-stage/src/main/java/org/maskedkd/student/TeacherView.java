@@ -21,6 +21,8 @@ import org.maskedkd.vit.VitConfig;
  * `upsampled`).
  */
 final class TeacherView {
+  private static final int MAX_SIDE = 4096;
+
   private final Grid grid;
   private final VitConfig student;
   private final Masking.Criterion criterion;
@@ -29,7 +31,11 @@ final class TeacherView {
   private final int columns;
   private final int patchBytes;
 
+  /**
+   * @throws IllegalArgumentException if {@code grid} is none, or not of the student's channels
+   */
   TeacherView(Grid grid, VitConfig student, Masking.Criterion criterion, long seed) {
+    check(grid, student);
     this.grid = grid;
     this.student = student;
     this.criterion = criterion;
@@ -37,6 +43,30 @@ final class TeacherView {
     this.rows = grid.getImageHeight() / grid.getPatch();
     this.columns = grid.getImageWidth() / grid.getPatch();
     this.patchBytes = grid.getChannels() * grid.getPatch() * grid.getPatch();
+  }
+
+  private static void check(Grid grid, VitConfig student) {
+    int patch = grid.getPatch();
+    boolean sound =
+        patch >= 1
+            && side(grid.getImageHeight(), patch)
+            && side(grid.getImageWidth(), patch)
+            && grid.getChannels() == student.channels();
+    if (!sound) {
+      throw new IllegalArgumentException(
+          "a teacher's grid has sides of 1 to %d pixels, multiples of its patch, and %d channels, found %dx%d, patch %d, %d channels"
+              .formatted(
+                  MAX_SIDE,
+                  student.channels(),
+                  grid.getImageHeight(),
+                  grid.getImageWidth(),
+                  patch,
+                  grid.getChannels()));
+    }
+  }
+
+  private static boolean side(int pixels, int patch) {
+    return pixels >= patch && pixels <= MAX_SIDE && pixels % patch == 0;
   }
 
   /**
@@ -101,7 +131,9 @@ final class TeacherView {
               student.imageWidth());
       NDArray resampled =
           Ops.resample(small, grid.getImageHeight(), grid.getImageWidth(), Filter.BICUBIC);
-      return ByteBuffer.allocate(count * bytesPerImage()).put(Tensors.bytes(resampled)).flip();
+      return ByteBuffer.allocate(Math.multiplyExact(count, bytesPerImage()))
+          .put(Tensors.bytes(resampled))
+          .flip();
     }
   }
 

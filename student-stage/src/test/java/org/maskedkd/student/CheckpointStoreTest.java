@@ -121,4 +121,24 @@ class CheckpointStoreTest {
             RunException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE))
         .hasMessageContaining("99");
   }
+
+  @Test
+  void write_afterGoingBackBehindADamagedOne_keepsTheSoundOnes() throws IOException {
+    write(100, 1);
+    write(200, 2);
+    Files.writeString(root.resolve("step-200/student.safetensors"), "damaged");
+    assertThat(newest(0)).isEqualTo(100);
+    write(150, 1);
+    assertThat(names()).containsExactly("step-150");
+    assertThat(newest(0)).isEqualTo(150);
+  }
+
+  @Test
+  void newestSound_crashBetweenTheMovesOfARewrite_findsTheOldOne() throws IOException {
+    write(7, 1);
+    Files.move(root.resolve("step-7"), root.resolve("step-7.replaced"));
+    assertThat(newest(0)).isEqualTo(7);
+    write(7, 1);
+    assertThat(names()).containsExactly("step-7");
+  }
 }

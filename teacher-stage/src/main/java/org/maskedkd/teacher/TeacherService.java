@@ -150,7 +150,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
                 .setRefused(String.valueOf(e.getMessage()))
                 .setLast(true)
                 .build());
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
         log.error("micro-batch {} of step {} failed", key.getIndex(), key.getStep(), e);
         outbox.fail(e);
       }

@@ -1,6 +1,7 @@
 package org.maskedkd.teacher;
 
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -25,7 +26,7 @@ public final class TeacherStage implements AutoCloseable {
 
   private TeacherStage(TeacherOptions options, TeacherModel model) {
     this.model = model;
-    this.compute = Executors.newSingleThreadExecutor(task -> new Thread(task, "teacher"));
+    this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
     this.metrics = new Metrics("teacher");
     this.management = new Management(options.management(), metrics.registry());
     this.server =
@@ -50,11 +51,11 @@ public final class TeacherStage implements AutoCloseable {
    *
    * @throws org.maskedkd.runtime.RunException if the weights, the address or an option do not fit
    */
-  public static TeacherStage start(TeacherOptions options) {
+  public static TeacherStage start(TeacherOptions options) throws InterruptedException {
     Torch.start(options.threads());
     TeacherModel model = options.load();
     TeacherStage stage = new TeacherStage(options, model);
-    stage.warmUp(options.threads());
+    stage.warmUp();
     stage.management.ready(true, "serving");
     log.info("{} with {} classes is ready", model.info().getModel(), model.info().getClasses());
     model.info().getNoticesList().forEach(log::warn);
@@ -62,14 +63,23 @@ public final class TeacherStage implements AutoCloseable {
   }
 
   /** The first forward pays for lazy loading in the engine; better now than in a measured step. */
-  private void warmUp(int threads) {
-    compute.execute(
+  private void warmUp() throws InterruptedException {
+    try {
+      compute.submit(model::warmUp).get();
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("the first forward failed: " + e.getCause(), e);
+    }
+  }
+
+  private static Thread thread(Runnable task, int threads) {
+    return new Thread(
         () -> {
           if (threads > 0) {
             Torch.useThreads(threads);
           }
-          model.warmUp();
-        });
+          task.run();
+        },
+        "teacher");
   }
 
   /** The port that gRPC listens on. */
@@ -93,15 +103,17 @@ public final class TeacherStage implements AutoCloseable {
     management.ready(false, "shutting down");
     server.close();
     compute.shutdown();
+    management.close();
+    metrics.close();
     try {
-      if (!compute.awaitTermination(30, TimeUnit.SECONDS)) {
+      if (compute.awaitTermination(30, TimeUnit.SECONDS)) {
+        model.close();
+      } else {
+        // Freed under a running forward, its memory would crash the process.
         log.warn("a micro-batch was still running after 30 s and is abandoned");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    management.close();
-    metrics.close();
-    model.close();
   }
 }
