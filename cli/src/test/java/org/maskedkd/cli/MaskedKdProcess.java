@@ -6,12 +6,15 @@ import static org.awaitility.Awaitility.await;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -20,7 +23,7 @@ import java.util.concurrent.TimeUnit;
  */
 final class MaskedKdProcess implements AutoCloseable {
   /** Only a process that hangs needs as long; machines differ too much for less. */
-  static final Duration PATIENCE = Duration.ofMinutes(3);
+  static final Duration PATIENCE = Duration.ofMinutes(5);
 
   /**
    * Short runs spend most of their time starting, which the first compiler alone does fastest. The
@@ -35,6 +38,13 @@ final class MaskedKdProcess implements AutoCloseable {
   private static final int FREEZE = 19;
   private static final int THAW = 18;
 
+  /** What a failed test left running must not outlive the suite. */
+  private static final Set<MaskedKdProcess> STARTED = ConcurrentHashMap.newKeySet();
+
+  static {
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> STARTED.forEach(MaskedKdProcess::close)));
+  }
+
   private final List<String> arguments;
   private final Process process;
   private final StringBuilder said = new StringBuilder();
@@ -45,6 +55,7 @@ final class MaskedKdProcess implements AutoCloseable {
     this.process = process;
     read(process.getInputStream());
     read(process.getErrorStream());
+    STARTED.add(this);
   }
 
   /** Starts it in {@code folder}, which relative paths start from. */
@@ -67,8 +78,7 @@ final class MaskedKdProcess implements AutoCloseable {
         new Thread(
             () -> {
               try (BufferedReader lines =
-                  new BufferedReader(
-                      new java.io.InputStreamReader(stream, StandardCharsets.UTF_8))) {
+                  new BufferedReader(new InputStreamReader(stream, StandardCharsets.UTF_8))) {
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                   synchronized (said) {
                     said.append(line).append('\n');
@@ -103,6 +113,7 @@ final class MaskedKdProcess implements AutoCloseable {
   int exitCode() {
     try {
       if (!process.waitFor(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+        close();
         throw new AssertionError(this + " did not end; it said:\n" + said());
       }
       for (Thread reader : readers) {
@@ -139,7 +150,11 @@ final class MaskedKdProcess implements AutoCloseable {
   }
 
   void interrupt() {
-    signal(INTERRUPT, pid());
+    interrupt(pid());
+  }
+
+  static void interrupt(long pid) {
+    signal(INTERRUPT, pid);
   }
 
   void terminate() {

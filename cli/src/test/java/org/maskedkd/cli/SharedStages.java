@@ -1,6 +1,7 @@
 package org.maskedkd.cli;
 
 import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -111,7 +112,7 @@ final class SharedStages implements AutoCloseable {
           .withDeadlineAfter(1, TimeUnit.MINUTES)
           .open(OpenStudent.newBuilder().setProtocolVersion(1).setRun("/").build());
       throw new AssertionError("a run named '/' was opened");
-    } catch (io.grpc.StatusRuntimeException refused) {
+    } catch (StatusRuntimeException refused) {
       if (!String.valueOf(refused.getMessage()).contains("name")) {
         throw refused;
       }

@@ -5,6 +5,7 @@ import static org.awaitility.Awaitility.await;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +32,8 @@ class StopProcessTest {
       SharedStages stages) {
     TinyRun run = start(TinyRun.LONG);
     try (MaskedKdProcess process = run.process()) {
+      // Ctrl-C in a terminal reaches the stages too.
+      run.stages().values().forEach(MaskedKdProcess::interrupt);
       process.interrupt();
       process.endsWith(130);
     }
@@ -67,6 +70,22 @@ class StopProcessTest {
   }
 
   @Test
+  void train_interruptedWhileStagesStart_exits130AndLeavesNoProcess() {
+    TinyRun run = TinyRun.train(folder, "early", TinyRun.LONG);
+    try (MaskedKdProcess process = run.process()) {
+      await("two stages of " + process)
+          .atMost(MaskedKdProcess.PATIENCE)
+          .pollInterval(Duration.ofMillis(10))
+          .until(() -> run.stages().size() == 2);
+      process.interrupt();
+      process.endsWith(130);
+    }
+    assertThat(run.said()).contains("stopped before the first step");
+    assertThat(run.stages().values()).noneMatch(MaskedKdProcess::isAlive);
+    assertThat(run.path().resolve("plans.jsonl")).doesNotExist();
+  }
+
+  @Test
   void train_interruptedTwice_endsAtOnceAndTheStagesWithIt() {
     TinyRun run = start(TinyRun.LONG);
     try (MaskedKdProcess process = run.process()) {
@@ -75,7 +94,7 @@ class StopProcessTest {
       MaskedKdProcess.freeze(teacher);
       try {
         await("the end of " + process)
-            .atMost(Duration.ofSeconds(30))
+            .atMost(Duration.ofSeconds(50))
             .pollInterval(Duration.ofMillis(200))
             .until(
                 () -> {
@@ -129,7 +148,7 @@ class StopProcessTest {
   }
 
   private static String[] with(String[] first, String... more) {
-    String[] all = java.util.Arrays.copyOf(first, first.length + more.length);
+    String[] all = Arrays.copyOf(first, first.length + more.length);
     System.arraycopy(more, 0, all, first.length, more.length);
     return all;
   }

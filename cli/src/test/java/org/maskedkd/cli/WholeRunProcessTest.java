@@ -1,0 +1,247 @@
+package org.maskedkd.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+import org.maskedkd.data.GeneratedImages;
+import org.maskedkd.data.GeneratedSpec;
+import org.maskedkd.tensor.Precision;
+import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.SafetensorsFile;
+import org.maskedkd.vit.VisionTransformer;
+import org.maskedkd.vit.VitConfig;
+
+/**
+ * One distillation from a folder of images with three processes, and every command that takes its
+ * weights.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class WholeRunProcessTest {
+  private static final int EPOCHS = 3;
+  private static final int EVAL_IMAGES = 24;
+  private static final int PATCHES = 16;
+  private static final int KEPT = 8;
+
+  private final Path folder;
+  private final TinyRun run;
+
+  WholeRunProcessTest(@TempDir Path folder) {
+    this.folder = folder;
+    images("train", TinyRun.STEPS_PER_EPOCH * TinyRun.BATCH);
+    images("eval", EVAL_IMAGES);
+    run =
+        TinyRun.train(
+            folder,
+            "whole",
+            "data.root=" + folder,
+            "data.train=train",
+            "data.eval=eval",
+            "schedule.epochs=" + EPOCHS,
+            "augmentation.eval-crop=1",
+            "ema.decay=0.9");
+  }
+
+  @BeforeAll
+  void awaitRun() {
+    run.endsWith(0);
+  }
+
+  private final void images(String split, int count) {
+    GeneratedSpec spec = new GeneratedSpec(3, count, 16, 4, 1, split);
+    try (GeneratedImages images = new GeneratedImages(spec)) {
+      images.writeTo(folder.resolve(split));
+    }
+  }
+
+  private String weights() {
+    return run.path().resolve("student.safetensors").toString();
+  }
+
+  @Test
+  void train_threeProcesses_leavesTheFilesOfARunDirectory() {
+    assertThat(List.of("config.yaml", "plans.jsonl", "metrics.jsonl", "epochs.jsonl"))
+        .allSatisfy(file -> assertThat(run.path().resolve(file)).isNotEmptyFile());
+    assertThat(List.of("student.safetensors", "student-best.safetensors"))
+        .allSatisfy(file -> assertThat(run.path().resolve(file)).isNotEmptyFile());
+    // The last two, which is the default of checkpoint.keep.
+    long last = (long) EPOCHS * TinyRun.STEPS_PER_EPOCH;
+    assertThat(run.checkpoints()).containsExactly(last - TinyRun.STEPS_PER_EPOCH, last);
+    assertThat(List.of("coordinator.log", "student.log", "teacher-0.log"))
+        .allSatisfy(file -> assertThat(run.path().resolve("logs").resolve(file)).isNotEmptyFile());
+  }
+
+  @Test
+  void train_threeProcesses_recordsEveryStepAndEpochOnce() {
+    int steps = EPOCHS * TinyRun.STEPS_PER_EPOCH;
+    assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(steps));
+    assertThat(run.lines("metrics.jsonl"))
+        .allSatisfy(
+            line -> {
+              assertThat(line.get("images").asInt()).isEqualTo(TinyRun.BATCH);
+              assertThat(line.get("loss").asDouble()).isFinite().isPositive();
+              assertThat(line.get("loss_distillation").asDouble()).isFinite().isPositive();
+              assertThat(line.get("gradient_norm").asDouble()).isFinite().isPositive();
+            });
+    assertThat(run.lines("plans.jsonl").stream().map(line -> line.get("step").asLong()))
+        .isEqualTo(TinyRun.firstSteps(steps));
+    List<JsonNode> epochs = run.lines("epochs.jsonl");
+    assertThat(epochs.stream().map(line -> line.get("epoch").asInt())).containsExactly(0, 1, 2);
+    assertThat(epochs.stream().map(line -> line.get("step").asInt())).containsExactly(4, 8, 12);
+    assertThat(epochs)
+        .allSatisfy(line -> assertThat(line.get("images").asInt()).isEqualTo(EVAL_IMAGES));
+  }
+
+  @Test
+  void train_threeProcesses_endsWithEveryProcessGone() {
+    assertThat(run.stages()).containsOnlyKeys("student", "teacher-0");
+    assertThat(run.stages().values()).noneMatch(MaskedKdProcess::isAlive);
+  }
+
+  @Test
+  void train_finishedRun_isRefusedUnderItsNameAndPointsToResume() {
+    TinyRun again = TinyRun.train(folder, "whole").endsWith(64);
+    assertThat(again.said())
+        .contains(run.path() + " already holds a run")
+        .contains("--resume " + run.path());
+    assertThat(run.steps()).hasSize(EPOCHS * TinyRun.STEPS_PER_EPOCH);
+  }
+
+  @Test
+  void studentWeights_read_areTheModelOfTheConfiguration() {
+    Torch.start(1);
+    try (SafetensorsFile file = SafetensorsFile.open(Path.of(weights()));
+        VisionTransformer model =
+            VisionTransformer.load(
+                ModelZoo.parse(TinyRun.STUDENT),
+                Path.of(weights()),
+                Precision.FP32,
+                VisionTransformer.Mode.FROZEN)) {
+      VitConfig described = ModelZoo.describedIn(file).orElseThrow();
+      assertThat(described.canonical()).isEqualTo(model.config().canonical());
+    }
+  }
+
+  @Test
+  void evaluate_runsWeights_countsWhatTheRunItselfCounted() throws IOException {
+    JsonNode last = run.lines("epochs.jsonl").get(EPOCHS - 1);
+    assertThat(evaluate(weights()).get("top1").asDouble())
+        .isEqualTo(last.get("top1").asDouble(), within(1e-6));
+  }
+
+  private JsonNode evaluate(String file) throws IOException {
+    MaskedKdProcess process =
+        MaskedKdProcess.start(
+                folder, "evaluate", "--weights=" + file, "--data=eval", "--threads=1", "--json")
+            .endsWith(0);
+    JsonNode answer =
+        new ObjectMapper()
+            .readTree(process.said().lines().filter(l -> l.startsWith("{")).findFirst().orElse(""));
+    assertThat(answer.get("images").asInt()).isEqualTo(EVAL_IMAGES);
+    return answer;
+  }
+
+  @Test
+  void predict_runsWeights_writesLogitsSaliencyAndKeptInTheOrderOfPaths() throws IOException {
+    Path out = folder.resolve("predicted.safetensors");
+    MaskedKdProcess.start(
+            folder,
+            "predict",
+            "--weights=" + weights(),
+            "--images=eval",
+            "--keep=0.5",
+            "--threads=1",
+            "--out=" + out)
+        .endsWith(0);
+
+    List<String> paths = paths();
+    try (SafetensorsFile file = SafetensorsFile.open(out)) {
+      assertThat(file.shape("logits")).containsExactly(EVAL_IMAGES, 3);
+      assertThat(file.shape("saliency")).containsExactly(EVAL_IMAGES, PATCHES);
+      assertThat(file.shape("kept")).containsExactly(EVAL_IMAGES, KEPT);
+      assertThat(file.metadata().getOrDefault("images", "").lines()).isEqualTo(paths);
+      assertMostSalient(file.readFloats("saliency"), file.readLongs("kept"));
+      double right = correct(file.readFloats("logits"), paths);
+      double top1 = evaluate(weights()).get("top1").asDouble();
+      assertThat(right / EVAL_IMAGES).isEqualTo(top1, within(1e-6));
+    }
+  }
+
+  /** The files under {@code eval}, relative to it, as a person would sort them. */
+  private List<String> paths() throws IOException {
+    Path root = folder.resolve("eval");
+    try (Stream<Path> files = Files.walk(root)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> root.relativize(file).toString())
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static int correct(float[] logits, List<String> paths) {
+    List<String> classes = paths.stream().map(path -> path.split("/")[0]).distinct().toList();
+    int correct = 0;
+    for (int i = 0; i < paths.size(); i++) {
+      int best = 0;
+      for (int c = 1; c < 3; c++) {
+        best = logits[3 * i + c] > logits[3 * i + best] ? c : best;
+      }
+      correct += paths.get(i).startsWith(classes.get(best) + "/") ? 1 : 0;
+    }
+    return correct;
+  }
+
+  private static void assertMostSalient(float[] saliency, long[] kept) {
+    for (int i = 0; i < EVAL_IMAGES; i++) {
+      long[] places = Arrays.copyOfRange(kept, i * KEPT, (i + 1) * KEPT);
+      assertThat(places).isSorted().doesNotHaveDuplicates();
+      List<Float> chosen = new ArrayList<>();
+      List<Float> left = new ArrayList<>();
+      for (int p = 0; p < PATCHES; p++) {
+        boolean isKept = Arrays.binarySearch(places, p) >= 0;
+        (isKept ? chosen : left).add(saliency[i * PATCHES + p]);
+      }
+      assertThat(Collections.min(chosen)).isGreaterThanOrEqualTo(Collections.max(left));
+    }
+  }
+
+  @Test
+  void export_bf16OfTheRun_isRoundedOnceAndEvaluatesAlike() throws IOException {
+    Path out = folder.resolve("half.safetensors");
+    MaskedKdProcess.start(
+            folder, "export", "--checkpoint=" + run.path(), "--dtype=bf16", "--out=" + out)
+        .endsWith(0);
+
+    Map<String, float[]> exact = run.weights();
+    Map<String, float[]> half = TinyRun.tensors(out);
+    assertThat(half).containsOnlyKeys(exact.keySet());
+    exact.forEach(
+        (name, values) -> {
+          for (int i = 0; i < values.length; i++) {
+            // Eight bits of significand: half a unit in the last place.
+            assertThat((double) Math.abs(half.get(name)[i] - values[i]))
+                .as(name)
+                .isLessThanOrEqualTo(Math.abs(values[i]) / 256 + 1e-38);
+          }
+        });
+    // An image whose two best classes are nearly equal may change sides.
+    assertThat(evaluate(out.toString()).get("top1").asDouble())
+        .isEqualTo(evaluate(weights()).get("top1").asDouble(), within(1.5 / EVAL_IMAGES));
+  }
+}
