@@ -20,11 +20,14 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.RunException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Leads a run from this process, which is its coordinator and holds no tensor library. */
 abstract class RunCommand implements Callable<Integer> {
+  private static final Logger log = LoggerFactory.getLogger(RunCommand.class);
   private static final Duration LINE_WITHOUT_TERMINAL = Duration.ofSeconds(10);
 
   @Option(
@@ -181,7 +184,11 @@ abstract class RunCommand implements Callable<Integer> {
               teachers,
               new TrainingRun.Options(resume != null, maxSteps, plans, dryRun),
               new Progress(System.out, live, LINE_WITHOUT_TERMINAL, System::nanoTime));
-      stop.onRequest(() -> run.requestStop(ExitCode.of(stop.signalExitCode())));
+      stop.onRequest(
+          () -> {
+            log.warn("asked to stop: a step under way is finished first; once more to end at once");
+            run.requestStop(ExitCode.of(stop.signalExitCode()));
+          });
       return run.run();
     } finally {
       channels.forEach(ManagedChannel::shutdownNow);
