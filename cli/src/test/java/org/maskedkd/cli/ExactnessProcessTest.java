@@ -2,6 +2,7 @@ package org.maskedkd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.maskedkd.cli.TinyRun.named;
 
 import java.nio.file.Path;
 import java.util.Map;
@@ -74,11 +75,11 @@ class ExactnessProcessTest {
       Map<String, float[]> found, Map<String, float[]> expected, Map<String, float[]> before) {
     assertThat(found.keySet()).isEqualTo(expected.keySet());
     for (String name : expected.keySet()) {
-      double moved = distance(expected.get(name), before.get(name));
+      double moved = distance(named(expected, name), named(before, name));
       assertThat(moved).as("movement of %s", name).isGreaterThan(1e-4);
       // Each step rounds the weight once in either run.
-      double rounding = 2 * STEPS * Math.ulp(largest(expected.get(name)));
-      assertThat(distance(found.get(name), expected.get(name)))
+      double rounding = 2 * STEPS * Math.ulp(largest(named(expected, name)));
+      assertThat(distance(named(found, name), named(expected, name)))
           .as("difference of %s, which moved by %s", name, moved)
           .isLessThan(BOUND * moved + rounding);
     }

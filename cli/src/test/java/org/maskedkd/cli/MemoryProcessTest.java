@@ -1,6 +1,7 @@
 package org.maskedkd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.maskedkd.cli.TinyRun.named;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -62,7 +63,7 @@ class MemoryProcessTest {
       assertThat(pids.keySet())
           .allSatisfy(
               name ->
-                  assertThat(after.get(name) - before.get(name))
+                  assertThat(named(after, name) - named(before, name))
                       .as(
                           "growth in kB of the %s from %s kB after step %s to %s kB after step %s",
                           name, before.get(name), WARM, after.get(name), steps)

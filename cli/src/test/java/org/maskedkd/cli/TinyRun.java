@@ -177,6 +177,15 @@ record TinyRun(Path path, MaskedKdProcess process) {
     return tensors;
   }
 
+  /** What {@code map} has under {@code name}, which must be there. */
+  static <T> T named(Map<String, T> map, String name) {
+    T value = map.get(name);
+    if (value == null) {
+      throw new AssertionError("no " + name + ", only " + map.keySet());
+    }
+    return value;
+  }
+
   /** The steps that have a checkpoint, ascending. */
   List<Long> checkpoints() {
     Path folder = path.resolve("checkpoints");

@@ -2,6 +2,7 @@ package org.maskedkd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.maskedkd.cli.TinyRun.named;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -195,7 +196,8 @@ class WholeRunProcessTest {
   }
 
   private static int correct(float[] logits, List<String> paths) {
-    List<String> classes = paths.stream().map(path -> path.split("/")[0]).distinct().toList();
+    List<String> classes =
+        paths.stream().map(path -> path.substring(0, path.indexOf('/'))).distinct().toList();
     int correct = 0;
     for (int i = 0; i < paths.size(); i++) {
       int best = 0;
@@ -235,7 +237,7 @@ class WholeRunProcessTest {
         (name, values) -> {
           for (int i = 0; i < values.length; i++) {
             // Eight bits of significand: half a unit in the last place.
-            assertThat((double) Math.abs(half.get(name)[i] - values[i]))
+            assertThat((double) Math.abs(named(half, name)[i] - values[i]))
                 .as(name)
                 .isLessThanOrEqualTo(Math.abs(values[i]) / 256 + 1e-38);
           }
