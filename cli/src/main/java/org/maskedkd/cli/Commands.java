@@ -42,8 +42,7 @@ final class Commands {
     root.setUsageHelpAutoWidth(true);
     root.setCaseInsensitiveEnumValuesAllowed(true);
     root.setParameterExceptionHandler((e, args) -> wrongUsage(e));
-    root.setExecutionExceptionHandler(
-        (e, command, result) -> failed(e, command, exitCodeOf));
+    root.setExecutionExceptionHandler((e, command, result) -> failed(e, command, exitCodeOf));
     return root;
   }
 
@@ -80,9 +79,7 @@ final class Commands {
   }
 
   private static int failed(
-      Exception e,
-      CommandLine command,
-      Function<Throwable, @Nullable ExitCode> exitCodeOf) {
+      Exception e, CommandLine command, Function<Throwable, @Nullable ExitCode> exitCodeOf) {
     ExitCode exit = exitCode(e, exitCodeOf);
     PrintWriter err = command.getErr();
     String name = command.getCommandSpec().qualifiedName();

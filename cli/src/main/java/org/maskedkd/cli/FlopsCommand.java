@@ -117,8 +117,7 @@ final class FlopsCommand implements Runnable {
     String prefixes = " kMGTP";
     int prefix = 0;
     double value = macs;
-    while (value >= 10_000 && prefix < prefixes.length() - 1
-        || value >= 1000 && prefix < 3) {
+    while (value >= 10_000 && prefix < prefixes.length() - 1 || value >= 1000 && prefix < 3) {
       value /= 1000;
       prefix++;
     }
