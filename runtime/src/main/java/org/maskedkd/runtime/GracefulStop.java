@@ -51,11 +51,6 @@ public final class GracefulStop {
     toRun.forEach(Runnable::run);
   }
 
-  /** Whether a stop was asked for. */
-  public synchronized boolean requested() {
-    return received != null;
-  }
-
   /** What to exit with after a clean stop: 130 or 143, or 0 when no signal came. */
   public synchronized int signalExitCode() {
     return received == null ? ExitCode.DONE.code() : received.code();

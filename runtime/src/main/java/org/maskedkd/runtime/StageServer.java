@@ -54,11 +54,6 @@ public final class StageServer implements AutoCloseable {
     server.shutdown();
   }
 
-  /** Blocks until the server has stopped, whoever stopped it. */
-  public void awaitTermination() throws InterruptedException {
-    server.awaitTermination();
-  }
-
   /** Stops: calls under way get {@value #GRACE_SECONDS} s to end, then they are cut. */
   @Override
   public void close() {
@@ -78,7 +73,6 @@ public final class StageServer implements AutoCloseable {
     private final HostPort address;
     private final List<BindableService> services = new ArrayList<>();
     private boolean insecure;
-    private int maxMessageBytes = Transport.MAX_MESSAGE_BYTES;
 
     private Builder(HostPort address) {
       this.address = address;
@@ -94,13 +88,6 @@ public final class StageServer implements AutoCloseable {
     @CanIgnoreReturnValue
     public Builder insecure(boolean insecure) {
       this.insecure = insecure;
-      return this;
-    }
-
-    /** Largest message that is accepted; 8 MiB when not set. */
-    @CanIgnoreReturnValue
-    public Builder maxMessageBytes(int maxMessageBytes) {
-      this.maxMessageBytes = maxMessageBytes;
       return this;
     }
 
@@ -127,7 +114,7 @@ public final class StageServer implements AutoCloseable {
               .workerEventLoopGroup(Transport.eventLoop())
               .channelType(Transport.serverChannel())
               .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
-              .maxInboundMessageSize(maxMessageBytes)
+              .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
               .permitKeepAliveTime(PERMIT_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
               .permitKeepAliveWithoutCalls(true)
               .addService(health.getHealthService());
