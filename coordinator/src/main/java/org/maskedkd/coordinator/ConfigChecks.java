@@ -51,6 +51,13 @@ final class ConfigChecks {
         c.student().dropPath() >= 0 && c.student().dropPath() < 1,
         "student.drop-path is %s, expected [0, 1)",
         c.student().dropPath());
+    require(
+        !c.distils()
+            || !c.teacher().weights().isEmpty()
+            || !c.teacher().addresses().isEmpty(),
+        "teacher.weights is missing; name the weights of teacher.model, which is %s, or the"
+            + " teachers that already run by teacher.addresses",
+        c.teacher().model());
     double keep = c.masking().keep();
     require(
         keep > 0 && keep <= 1,

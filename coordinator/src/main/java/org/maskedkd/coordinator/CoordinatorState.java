@@ -42,7 +42,7 @@ record CoordinatorState(
 
   /**
    * Refuses to go on with other data, another teacher or another configuration than the
-   * checkpoint's.
+   * run's.
    */
   void requireSame(CoordinatorState now) {
     require(ExitCode.USAGE, "configuration", configDigest, now.configDigest);
@@ -55,7 +55,7 @@ record CoordinatorState(
       throw new RunException(
           code,
           String.format(
-              "the %s is not the one that the checkpoint was made with: its digest was %s and is"
+              "the %s is not the one that the run was begun with: its digest was %s and is"
                   + " now %s; restore it or begin a new run under another name",
               what, before, now));
     }

@@ -4,7 +4,7 @@ import java.util.Comparator;
 import java.util.List;
 
 /** Finds the key that was probably meant. */
-final class NearestKey {
+public final class NearestKey {
 
   private NearestKey() {}
 
@@ -28,8 +28,10 @@ final class NearestKey {
     return key.substring(key.lastIndexOf('.') + 1);
   }
 
-  /** Levenshtein's distance. */
-  static int edits(String a, String b) {
+  /**
+   * Fewest single-character insertions, deletions and replacements that turn one into the other.
+   */
+  public static int edits(String a, String b) {
     int[] row = new int[b.length() + 1];
     for (int j = 0; j <= b.length(); j++) {
       row[j] = j;

@@ -1,6 +1,9 @@
 package org.maskedkd.coordinator;
 
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.LongSupplier;
@@ -48,6 +51,20 @@ public final class Progress {
     this.live = live;
     this.every = live ? LIVE : every;
     this.nanoTime = nanoTime;
+  }
+
+  /**
+   * Whether this process's standard output is a terminal. A console that is there says nothing of
+   * standard output, and from JDK 22 on there is always one.
+   */
+  public static boolean onTerminal() {
+    try {
+      String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+      return target.startsWith("/dev/pts/") || target.startsWith("/dev/tty");
+    } catch (IOException e) {
+      LOG.debug("cannot tell where standard output goes; taking it for no terminal", e);
+      return false;
+    }
   }
 
   /** Something a person should know, at once. */

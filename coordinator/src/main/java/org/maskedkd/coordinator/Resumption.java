@@ -3,6 +3,7 @@ package org.maskedkd.coordinator;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
@@ -38,6 +40,9 @@ final class Resumption {
           "evaluation.",
           "checkpoint.");
 
+  /** Keys that name a file or folder, which may be written from another working directory. */
+  private static final Set<String> PATHS = Set.of("data.root", "student.init", "teacher.weights");
+
   private Resumption() {}
 
   /**
@@ -53,7 +58,7 @@ final class Resumption {
         .forEach(
             (key, value) -> {
               JsonNode was = old.get(key);
-              if (!value.equals(was) && FREE.stream().noneMatch(key::startsWith)) {
+              if (!same(key, was, value) && FREE.stream().noneMatch(key::startsWith)) {
                 refused.add(key + " was " + was + " and is now " + value);
               }
             });
@@ -76,6 +81,20 @@ final class Resumption {
     return notices;
   }
 
+  private static boolean same(String key, @Nullable JsonNode was, JsonNode value) {
+    return value.equals(was)
+        || (was != null
+            && PATHS.contains(key)
+            && resolved(key, was.asText()).equals(resolved(key, value.asText())));
+  }
+
+  private static String resolved(String key, String path) {
+    boolean none = path.isEmpty() && !key.equals("data.root");
+    return none || path.startsWith("random:")
+        ? path
+        : Path.of(path).toAbsolutePath().normalize().toString();
+  }
+
   /**
    * @return the differences, when they are allowed
    * @throws RunException with {@link ExitCode#INCOMPATIBLE} when they are not
@@ -94,20 +113,23 @@ final class Resumption {
     if (deterministic && !differences.isEmpty()) {
       throw new RunException(
           ExitCode.INCOMPATIBLE,
-          "the student computes otherwise than when the checkpoint was written: "
+          "the student computes otherwise than before: "
               + String.join("; ", differences)
               + "; the result would not be reproducible. Go on anyway with deterministic=false");
     }
     return differences;
   }
 
-  /** SHA-256 over the keys that make the run what it is, and their values. */
+  /**
+   * SHA-256 over the keys that make the run what it is, and their values. Paths are left out: one
+   * file has several, and the data and the teacher's weights have digests of their own.
+   */
   static String digest(RunConfig config) {
     StringBuilder text = new StringBuilder();
     leaves(ConfigLoader.toTree(config))
         .forEach(
             (key, value) -> {
-              if (FREE.stream().noneMatch(key::startsWith)) {
+              if (!PATHS.contains(key) && FREE.stream().noneMatch(key::startsWith)) {
                 text.append(key).append('=').append(value).append('\n');
               }
             });

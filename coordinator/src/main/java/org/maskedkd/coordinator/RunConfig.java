@@ -189,45 +189,4 @@ public record RunConfig(
   public Path directory() {
     return Path.of(runsDir).resolve(name);
   }
-
-  /** This configuration with the addresses of stages that were started for it. */
-  public RunConfig at(String studentAddress, List<String> teacherAddresses) {
-    Student s =
-        new Student(
-            student.model,
-            student.init,
-            student.precision,
-            student.threads,
-            student.dropPath,
-            student.mean,
-            student.std,
-            studentAddress);
-    Teacher t =
-        new Teacher(
-            teacher.model,
-            teacher.weights,
-            teacher.precision,
-            teacher.threads,
-            teacher.replicas,
-            teacher.mean,
-            teacher.std,
-            List.copyOf(teacherAddresses),
-            teacher.retrySeconds);
-    return new RunConfig(
-        name,
-        runsDir,
-        seed,
-        s,
-        t,
-        masking,
-        distillation,
-        data,
-        augmentation,
-        optimizer,
-        ema,
-        schedule,
-        evaluation,
-        checkpoint,
-        deterministic);
-  }
 }

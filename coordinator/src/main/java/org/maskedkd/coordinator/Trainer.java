@@ -82,6 +82,9 @@ final class Trainer {
   /** Trains from the step after {@code from} on. */
   ExitCode train(long from) {
     progress.begin(from, lastStep, config.schedule().epochs());
+    if (from > 0) {
+      makeUp(from);
+    }
     for (long step = from + 1; step <= lastStep; step++) {
       boolean planned = newestPlan.getStep() == step;
       ExitCode code = stop.get();
@@ -114,6 +117,16 @@ final class Trainer {
               + " stale signals were dropped");
     }
     return ExitCode.DONE;
+  }
+
+  /** What a coordinator that was lost after its last commit owed, when the student goes on. */
+  private void makeUp(long step) {
+    if (endsEpoch(step) && directory.epochs().stream().noneMatch(line -> line.step() == step)) {
+      endEpoch(step);
+    }
+    if (needsCheckpoint(step) && checkpointed < step) {
+      checkpoint(step);
+    }
   }
 
   private ExitCode stopped(long step, ExitCode code) {

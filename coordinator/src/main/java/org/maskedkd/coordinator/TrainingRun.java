@@ -7,6 +7,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.Probe;
 import org.maskedkd.proto.v1.Restore;
 import org.maskedkd.proto.v1.Restored;
@@ -149,6 +150,8 @@ public final class TrainingRun {
     Stages stages = open();
     int attempt = directory.attempts() + 1;
     long from = options.resume ? resume(stages, directory) : begin(stages);
+    StartState.write(
+        path, stages.state(config, from, 0, attempt, -1), stages.opened().getNumerics());
     directory.writeConfig(config);
     long perEpoch = stages.stepsPerEpoch(config);
     long last = perEpoch * config.schedule().epochs();
@@ -207,8 +210,22 @@ public final class TrainingRun {
   private long resume(Stages stages, RunDirectory directory) {
     int attempts = directory.attempts();
     long step = stages.opened().getCommittedStep();
+    @Nullable StartState begun = StartState.read(path);
+    if (begun != null) {
+      begun.coordinator().requireSame(stages.state(config, step, 0, 0, 0));
+    }
     if (step > 0) {
       // A coordinator was lost, not the student: nothing needs to be loaded.
+      if (begun == null) {
+        throw new RunException(
+            ExitCode.BAD_DATA,
+            student.name()
+                + " still has the run, but "
+                + path
+                + " has no state.json to tell whether it is the same one; restore it, or restart"
+                + " the student to go on from its checkpoint");
+      }
+      compareNumerics(begun.numericsFacts(), stages);
       progress.note(student.name() + " still has the run, at step " + step);
     } else {
       step = restore(stages);
@@ -234,10 +251,14 @@ public final class TrainingRun {
     }
     CoordinatorState.parse(restored.getCoordinatorState())
         .requireSame(stages.state(config, step, 0, 0, 0));
-    Resumption.check(restored.getNumerics(), stages.opened().getNumerics(), config.deterministic())
-        .forEach(d -> progress.note("not the same numerics as before: " + d));
+    compareNumerics(restored.getNumerics(), stages);
     progress.note("going on after step " + step);
     return step;
+  }
+
+  private void compareNumerics(Numerics before, Stages stages) {
+    Resumption.check(before, stages.opened().getNumerics(), config.deterministic())
+        .forEach(d -> progress.note("not the same numerics as before: " + d));
   }
 
   private void checkTeacher(Stages stages) {

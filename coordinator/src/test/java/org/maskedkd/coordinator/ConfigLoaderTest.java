@@ -20,6 +20,7 @@ class ConfigLoaderTest {
         model: vit:image=32,patch=4
       teacher:
         model: deit-small
+        weights: w.safetensors
       data:
         train: generated:shapes
         eval: generated:shapes
@@ -160,6 +161,13 @@ class ConfigLoaderTest {
   void parse_severalFaults_areToldAtOnce() {
     assertThat(refusal(SMALL, "masking.keep=2", "distillation.alpha=3"))
         .contains("masking.keep", "distillation.alpha");
+  }
+
+  @Test
+  void parse_teacherWithoutWeights_isRefusedUnlessItRunsOrNothingIsLearned() {
+    assertThat(refusal(SMALL, "teacher.weights=")).contains("teacher.weights is missing");
+    assertThat(parse(SMALL, "teacher.weights=", "teacher.addresses=[h:1]").distils()).isTrue();
+    assertThat(parse(SMALL, "teacher.weights=", "distillation.kind=none").distils()).isFalse();
   }
 
   @Test

@@ -52,7 +52,7 @@ final class House implements AutoCloseable {
         schedule: {epochs: 2, batch: 10, micro-batches: [2, 3, 4, 1]}
         evaluation: {teacher-check-images: 5}
         """
-            + (distilled ? "teacher: {model: toy-teacher}\n" : "");
+            + (distilled ? "teacher: {model: toy-teacher, weights: toy}\n" : "");
     return ConfigLoader.parse(yaml, "test.yaml", List.of(overrides));
   }
 

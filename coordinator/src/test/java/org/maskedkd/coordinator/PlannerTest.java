@@ -76,7 +76,7 @@ class PlannerTest {
     String yaml =
         """
         student: {model: tiny}
-        teacher: {model: small}
+        teacher: {model: small, weights: w}
         data: {train: x, eval: x}
         schedule: {batch: 10}
         """;

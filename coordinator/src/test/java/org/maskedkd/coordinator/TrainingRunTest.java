@@ -236,6 +236,75 @@ class TrainingRunTest {
   }
 
   @Test
+  void run_coordinatorLostBeforeTheEvaluation_makesUpForItAndTheCheckpoint() throws IOException {
+    try (House house = house(1)) {
+      house.student.sending =
+          event -> {
+            if (event.hasEvaluated()) {
+              throw new IllegalStateException("the coordinator is gone");
+            }
+            return List.of(event);
+          };
+      failure(house::train);
+      assertThat(house.disk.checkpoints).isEmpty();
+      house.student.sending = List::of;
+
+      assertThat(house.resume()).isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(house.disk.checkpoints).containsOnlyKeys(4L, 8L);
+      assertThat(RunDirectoryTest.lines(dir.resolve("epochs.jsonl")))
+          .satisfiesExactly(
+              line -> assertThat(line).contains("\"step\":4,", "\"top1\":"),
+              line -> assertThat(line).contains("\"step\":8,", "\"top1\":"));
+    }
+  }
+
+  @Test
+  void run_studentStillHasTheRunButTheTeacherIsAnother_isRefused() {
+    try (House house = house(1)) {
+      house.student.failingStep = 7;
+      failure(house::train);
+      house.student.failingStep = -1;
+      house.teachers.get(0).opening = opened -> digest(opened, "f00d");
+
+      RunException e = failure(house::resume);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("cafe").hasMessageContaining("f00d");
+    }
+  }
+
+  @Test
+  void run_studentStillHasTheRunButNotTheNumerics_isRefused() {
+    try (House house = house(1)) {
+      house.student.failingStep = 7;
+      failure(house::train);
+      house.student.failingStep = -1;
+      house.student.numerics = house.student.numerics.toBuilder().putFacts("threads", "2").build();
+
+      RunException e = failure(house::resume);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("threads was 1 and is now 2");
+    }
+  }
+
+  @Test
+  void run_resumedWithTheSamePathWrittenOtherwise_goesOn() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1", "teacher.weights=w/../toy");
+      house.restartStudent();
+
+      assertThat(house.resume("schedule.epochs=1", "teacher.weights=" + Path.of("toy").toAbsolutePath()))
+          .isEqualTo(ExitCode.DONE);
+      house.restartStudent();
+      assertThat(failure(() -> house.resume("teacher.weights=/other/toy")))
+          .hasMessageContaining("teacher.weights was ");
+    }
+  }
+
+  @Test
   void run_studentLogitsNotFinite_stopsWithoutAnotherCheckpoint() {
     try (House house = house(1)) {
       house.student.beforeForward =
