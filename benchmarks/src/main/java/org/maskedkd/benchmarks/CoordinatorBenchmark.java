@@ -138,12 +138,14 @@ final class CoordinatorBenchmark implements Callable<Integer> {
     return new ChildProcess(
         flags,
         classPath,
-        "org.maskedkd.coordinator.CoordinatorMain",
+        "org.maskedkd.cli.CoordinatorMain",
         List.of(
+            "coordinator",
             "--config", config.toString(),
-            "--run-dir", directory.resolve("run").toString(),
+            "--runs-dir", directory.toString(),
+            "--name", "run",
             "--student", "127.0.0.1:" + student,
-            "--teachers", "127.0.0.1:" + teacher,
+            "--teacher", "127.0.0.1:" + teacher,
             "--max-steps", Integer.toString(warmUpSteps + steps + 1)));
   }
 

@@ -11,6 +11,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.coordinator.NearestKey;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.slf4j.Logger;
@@ -75,7 +76,7 @@ final class Commands {
     } else {
       known.addAll(command.getSubcommands().keySet());
     }
-    return known.stream().min(Comparator.comparingInt(k -> Edits.between(option, k))).orElse("");
+    return known.stream().min(Comparator.comparingInt(k -> NearestKey.edits(option, k))).orElse("");
   }
 
   private static int failed(

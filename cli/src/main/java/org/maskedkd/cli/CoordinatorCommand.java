@@ -28,10 +28,13 @@ final class CoordinatorCommand extends RunCommand {
   List<String> ownOverrides() {
     List<String> overrides = new ArrayList<>();
     if (!student.isEmpty()) {
-      overrides.add("student.address='" + student + "'");
+      overrides.add("student.address=" + quoted(student));
     }
     if (!teachers.isEmpty()) {
-      overrides.add("teacher.addresses=['" + String.join("','", teachers) + "']");
+      overrides.add(
+          "teacher.addresses=["
+              + String.join(",", teachers.stream().map(RunCommand::quoted).toList())
+              + "]");
     }
     return overrides;
   }

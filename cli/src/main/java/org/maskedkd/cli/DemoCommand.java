@@ -60,6 +60,11 @@ final class DemoCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
+    if (epochs < 0) {
+      throw new RunException(
+          ExitCode.USAGE,
+          "--epochs is " + epochs + ", expected 1 or more, or 0 for the demo's own");
+    }
     // Ctrl-C reaches the running arm too, which checkpoints; this process waits for it and passes
     // on its exit code.
     GracefulStop.install();
@@ -68,8 +73,8 @@ final class DemoCommand implements Callable<Integer> {
     Path teacher = extract("teacher.safetensors", folder);
     Path file = extract("student.yaml", folder);
     List<String> common = new ArrayList<>();
-    common.add("runs-dir='" + folder + "'");
-    common.add("teacher.weights='" + teacher.toAbsolutePath() + "'");
+    common.add("runs-dir=" + RunCommand.quoted(folder.toString()));
+    common.add("teacher.weights=" + RunCommand.quoted(teacher.toAbsolutePath().toString()));
     if (epochs > 0) {
       common.add("schedule.epochs=" + epochs);
       common.add("evaluation.every-epochs=" + epochs);

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.Stream;
 import org.maskedkd.data.DataException;
 import org.maskedkd.data.Decoder;
@@ -15,8 +14,6 @@ import org.maskedkd.data.JpegLibrary;
 
 /** Images directly in a folder, in the order of their names, without labels: all are of class 0. */
 final class ImageFolder implements ImageSource {
-  private static final List<String> KINDS = List.of(".jpg", ".jpeg", ".png", ".bmp");
-
   private final List<Path> files;
   private final Decoder decoder = Decoders.of(JpegLibrary.AUTO);
 
@@ -47,10 +44,8 @@ final class ImageFolder implements ImageSource {
   }
 
   private static boolean isImage(Path file) {
-    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-    return Files.isRegularFile(file)
-        && !name.startsWith(".")
-        && KINDS.stream().anyMatch(name::endsWith);
+    String name = file.getFileName().toString();
+    return Files.isRegularFile(file) && !name.startsWith(".") && ImageSource.isImage(name);
   }
 
   @Override

@@ -141,17 +141,40 @@ abstract class RunCommand implements Callable<Integer> {
           ExitCode.USAGE, "no configuration is named; expected -c FILE or --resume RUN_DIR");
     }
     RunConfig config = ConfigLoader.load(source, all);
-    if (config.student().address().isEmpty() && startsStages()) {
-      // The student started here takes paths from any folder, so they must not depend on its own.
-      Path root = Path.of(config.data().root()).toAbsolutePath().normalize();
-      all.add("data.root=" + quoted(root.toString()));
+    if (startsStages()) {
+      all.addAll(absolutePaths(config));
       config = ConfigLoader.load(source, all);
     }
     return config;
   }
 
+  /**
+   * Overrides of the paths that stages started here are given. Such a student takes them from any
+   * folder, and the run may go on from another working directory: they must depend on neither.
+   */
+  static List<String> absolutePaths(RunConfig config) {
+    List<String> overrides = new ArrayList<>();
+    if (config.student().address().isEmpty()) {
+      overrides.add("data.root=" + absolute(config.data().root()));
+      if (!config.student().init().isEmpty()) {
+        overrides.add("student.init=" + absolute(config.student().init()));
+      }
+    }
+    String weights = config.teacher().weights();
+    if (config.teacher().addresses().isEmpty()
+        && !weights.isEmpty()
+        && !weights.startsWith("random:")) {
+      overrides.add("teacher.weights=" + absolute(weights));
+    }
+    return overrides;
+  }
+
+  private static String absolute(String path) {
+    return quoted(Path.of(path).toAbsolutePath().normalize().toString());
+  }
+
   /** As YAML text, whatever characters are in it. */
-  private static String quoted(String value) {
+  static String quoted(String value) {
     return "'" + value.replace("'", "''") + "'";
   }
 
@@ -175,7 +198,6 @@ abstract class RunCommand implements Callable<Integer> {
       Peer student = peer("student", addresses.student(), channels);
       List<Peer> teachers =
           addresses.teachers().stream().map(address -> peer("teacher", address, channels)).toList();
-      boolean live = System.console() != null;
       TrainingRun run =
           new TrainingRun(
               config,
@@ -183,7 +205,8 @@ abstract class RunCommand implements Callable<Integer> {
               student,
               teachers,
               new TrainingRun.Options(resume != null, maxSteps, plans, dryRun),
-              new Progress(System.out, live, LINE_WITHOUT_TERMINAL, System::nanoTime));
+              new Progress(
+                  System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime));
       stop.onRequest(
           () -> {
             log.warn("asked to stop: a step under way is finished first; once more to end at once");

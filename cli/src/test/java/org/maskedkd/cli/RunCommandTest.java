@@ -78,12 +78,32 @@ class RunCommandTest {
 
   @Test
   void stagesOf_config_isAStudentAndEachReplicaUnlessAddressed() {
-    RunConfig config = ConfigLoader.parse(CONFIG, "test", List.of());
-    assertThat(LocalProcesses.stagesOf(config).stream().map(StageSpec::name))
-        .containsExactly("student", "teacher-0", "teacher-1");
-    assertThat(LocalProcesses.stagesOf(config.at("h:1", List.of("h:2")))).isEmpty();
-    assertThat(LocalProcesses.stagesOf(config.at("h:1", List.of())).stream().map(StageSpec::name))
-        .containsExactly("teacher-0", "teacher-1");
+    assertThat(stages()).containsExactly("student", "teacher-0", "teacher-1");
+    assertThat(stages("student.address=h:1", "teacher.addresses=[h:2]")).isEmpty();
+    assertThat(stages("student.address=h:1")).containsExactly("teacher-0", "teacher-1");
+  }
+
+  private static List<String> stages(String... overrides) {
+    RunConfig config = ConfigLoader.parse(CONFIG, "test", List.of(overrides));
+    return LocalProcesses.stagesOf(config).stream().map(StageSpec::name).toList();
+  }
+
+  @Test
+  void absolutePaths_stagesStartedHere_dependOnNoFolder() {
+    Path here = Path.of("").toAbsolutePath();
+    RunConfig config =
+        ConfigLoader.parse(
+            CONFIG, "test", List.of("student.init=a's.safetensors", "teacher.weights=t"));
+    RunConfig resolved =
+        ConfigLoader.parse(
+            ConfigLoader.toYaml(config), "test", RunCommand.absolutePaths(config));
+    assertThat(resolved.data().root()).isEqualTo(here.toString());
+    assertThat(resolved.student().init()).isEqualTo(here.resolve("a's.safetensors").toString());
+    assertThat(resolved.teacher().weights()).isEqualTo(here.resolve("t").toString());
+    assertThat(
+            RunCommand.absolutePaths(
+                ConfigLoader.parse(CONFIG, "test", List.of("student.address=h:1"))))
+        .isEmpty();
   }
 
   @Test

@@ -42,6 +42,11 @@ public interface ImageSource extends AutoCloseable {
   @Override
   void close();
 
+  /** Whether a file of this name is taken for an image, by its ending. */
+  static boolean isImage(String fileName) {
+    return Listing.isImage(fileName);
+  }
+
   /** Opens with the defaults of {@link SourceOptions}. */
   static ImageSource open(String spec, Path dataRoot) {
     return open(spec, dataRoot, SourceOptions.defaults());
