@@ -141,12 +141,18 @@ final class CoordinatorBenchmark implements Callable<Integer> {
         "org.maskedkd.cli.CoordinatorMain",
         List.of(
             "coordinator",
-            "--config", config.toString(),
-            "--runs-dir", directory.toString(),
-            "--name", "run",
-            "--student", "127.0.0.1:" + student,
-            "--teacher", "127.0.0.1:" + teacher,
-            "--max-steps", Integer.toString(warmUpSteps + steps + 1)));
+            "--config",
+            config.toString(),
+            "--runs-dir",
+            directory.toString(),
+            "--name",
+            "run",
+            "--student",
+            "127.0.0.1:" + student,
+            "--teacher",
+            "127.0.0.1:" + teacher,
+            "--max-steps",
+            Integer.toString(warmUpSteps + steps + 1)));
   }
 
   private void stepEnded(long step) {

@@ -95,8 +95,7 @@ class RunCommandTest {
         ConfigLoader.parse(
             CONFIG, "test", List.of("student.init=a's.safetensors", "teacher.weights=t"));
     RunConfig resolved =
-        ConfigLoader.parse(
-            ConfigLoader.toYaml(config), "test", RunCommand.absolutePaths(config));
+        ConfigLoader.parse(ConfigLoader.toYaml(config), "test", RunCommand.absolutePaths(config));
     assertThat(resolved.data().root()).isEqualTo(here.toString());
     assertThat(resolved.student().init()).isEqualTo(here.resolve("a's.safetensors").toString());
     assertThat(resolved.teacher().weights()).isEqualTo(here.resolve("t").toString());

@@ -52,9 +52,7 @@ final class ConfigChecks {
         "student.drop-path is %s, expected [0, 1)",
         c.student().dropPath());
     require(
-        !c.distils()
-            || !c.teacher().weights().isEmpty()
-            || !c.teacher().addresses().isEmpty(),
+        !c.distils() || !c.teacher().weights().isEmpty() || !c.teacher().addresses().isEmpty(),
         "teacher.weights is missing; name the weights of teacher.model, which is %s, or the"
             + " teachers that already run by teacher.addresses",
         c.teacher().model());

@@ -40,10 +40,7 @@ record CoordinatorState(
     }
   }
 
-  /**
-   * Refuses to go on with other data, another teacher or another configuration than the
-   * run's.
-   */
+  /** Refuses to go on with other data, another teacher or another configuration than the run's. */
   void requireSame(CoordinatorState now) {
     require(ExitCode.USAGE, "configuration", configDigest, now.configDigest);
     require(ExitCode.BAD_DATA, "data", dataFingerprint, now.dataFingerprint);

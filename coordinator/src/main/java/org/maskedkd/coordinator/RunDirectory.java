@@ -17,9 +17,9 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
 /**
- * The directory of one run: {@code config.yaml}, {@code state.json}, {@code plans.jsonl}, {@code metrics.jsonl}, {@code
- * epochs.jsonl}; the student writes {@code checkpoints/} and the weights beside them. One
- * coordinator at a time may hold it. Not thread-safe.
+ * The directory of one run: {@code config.yaml}, {@code state.json}, {@code plans.jsonl}, {@code
+ * metrics.jsonl}, {@code epochs.jsonl}; the student writes {@code checkpoints/} and the weights
+ * beside them. One coordinator at a time may hold it. Not thread-safe.
  */
 public final class RunDirectory implements AutoCloseable {
 

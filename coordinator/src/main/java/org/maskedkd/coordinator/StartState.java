@@ -43,8 +43,7 @@ record StartState(CoordinatorState coordinator, Map<String, String> numerics) {
     try {
       return JsonLines.JSON.readValue(Files.readString(file), StartState.class);
     } catch (IOException e) {
-      throw new RunException(
-          ExitCode.BAD_DATA, file + " cannot be read: " + e + "; restore it", e);
+      throw new RunException(ExitCode.BAD_DATA, file + " cannot be read: " + e + "; restore it", e);
     }
   }
 

@@ -19,8 +19,7 @@ class ConfigLoaderTest {
       student:
         model: vit:image=32,patch=4
       teacher:
-        model: deit-small
-        weights: w.safetensors
+        {model: deit-small, weights: w.safetensors}
       data:
         train: generated:shapes
         eval: generated:shapes

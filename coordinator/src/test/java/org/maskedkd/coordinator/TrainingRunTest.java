@@ -296,7 +296,9 @@ class TrainingRunTest {
       house.train("schedule.epochs=1", "teacher.weights=w/../toy");
       house.restartStudent();
 
-      assertThat(house.resume("schedule.epochs=1", "teacher.weights=" + Path.of("toy").toAbsolutePath()))
+      assertThat(
+              house.resume(
+                  "schedule.epochs=1", "teacher.weights=" + Path.of("toy").toAbsolutePath()))
           .isEqualTo(ExitCode.DONE);
       house.restartStudent();
       assertThat(failure(() -> house.resume("teacher.weights=/other/toy")))
