@@ -120,7 +120,7 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
                     .setEvaluated(
                         Evaluated.newBuilder().setId(command.getEvaluate().getId()).setImages(1))
                     .build());
-        case ABANDON, PROBE, RESTORE, COMMAND_NOT_SET ->
+        case PROBE, RESTORE, COMMAND_NOT_SET ->
             outbox.fail(new IllegalArgumentException("no tape for " + command.getCommandCase()));
       }
     }
