@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.EvalBatches;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.tensor.Precision;
@@ -81,9 +82,6 @@ final class ModelOptions {
           "Share of the resized image that the centre crop keeps, in (0, 1]. Default: 0.875, but 1 for models of less than 128 pixels.")
   private @Nullable Double evalCrop;
 
-  private static final int SMALL = 128;
-  private static final double CROP = 0.875;
-
   int batch() {
     return batch;
   }
@@ -93,10 +91,7 @@ final class ModelOptions {
   }
 
   double evalCrop(VitConfig config) {
-    if (evalCrop != null) {
-      return evalCrop;
-    }
-    return config.imageHeight() < SMALL ? 1 : CROP;
+    return evalCrop == null ? EvalBatches.defaultCrop(config.imageHeight()) : evalCrop;
   }
 
   /** The model, frozen, and the engine with it; the caller closes it. */

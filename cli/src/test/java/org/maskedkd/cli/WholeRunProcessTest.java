@@ -54,7 +54,6 @@ class WholeRunProcessTest {
             "data.train=train",
             "data.eval=eval",
             "schedule.epochs=" + EPOCHS,
-            "augmentation.eval-crop=1",
             "ema.decay=0.9");
   }
 

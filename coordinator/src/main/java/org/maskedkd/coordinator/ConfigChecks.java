@@ -120,8 +120,8 @@ final class ConfigChecks {
     share("augmentation.erasing", a.erasing());
     belowOne("augmentation.label-smoothing", a.labelSmoothing());
     require(
-        a.evalCrop() > 0 && a.evalCrop() <= 1,
-        "augmentation.eval-crop is %s, expected (0, 1]",
+        a.evalCrop() >= 0 && a.evalCrop() <= 1,
+        "augmentation.eval-crop is %s, expected (0, 1], or 0 for the default of the image size",
         a.evalCrop());
     atLeast("data.workers", c.data().workers(), 1);
     atLeast("data.train-limit", c.data().trainLimit(), 0);

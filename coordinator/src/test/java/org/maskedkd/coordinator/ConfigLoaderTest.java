@@ -53,7 +53,7 @@ class ConfigLoaderTest {
                 0.5,
                 0.25,
                 0.1,
-                0.875));
+                0));
     assertThat(config.masking()).isEqualTo(new RunConfig.Masking(0.5, RunConfig.Criterion.STUDENT));
     assertThat(config.student().dropPath()).isEqualTo(0.1);
     assertThat(config.student().mean()).containsExactly(0.485, 0.456, 0.406);

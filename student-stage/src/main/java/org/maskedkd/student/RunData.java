@@ -51,14 +51,14 @@ final class RunData implements AutoCloseable {
     this.seed = spec.getSeed();
     this.size = config.imageHeight();
     this.workers = Math.max(1, spec.getData().getWorkers());
-    this.evalCrop = spec.getAugmentation().getEvalCrop();
+    this.evalCrop = evalCrop(spec.getAugmentation(), size);
     this.prefetcher =
         new Prefetcher(
             new TrainBatches(
                 train,
                 spec.getBatch(),
                 size,
-                augment(spec.getAugmentation()),
+                augment(spec.getAugmentation(), evalCrop),
                 config.meanValues(),
                 config.stdValues(),
                 seed),
@@ -120,7 +120,11 @@ final class RunData implements AutoCloseable {
     return path;
   }
 
-  private static Augment augment(Augmentation wire) {
+  private static double evalCrop(Augmentation wire, int size) {
+    return wire.getEvalCrop() == 0 ? EvalBatches.defaultCrop(size) : wire.getEvalCrop();
+  }
+
+  private static Augment augment(Augmentation wire, double evalCrop) {
     return new Augment(
         switch (wire.getCrop()) {
           case CROP_CENTER -> Augment.Crop.CENTER;
@@ -143,7 +147,7 @@ final class RunData implements AutoCloseable {
         wire.getCutmixShare(),
         wire.getErasing(),
         wire.getLabelSmoothing(),
-        wire.getEvalCrop());
+        evalCrop);
   }
 
   /** Images {@code [from, to)} of a batch: uint8 {@code [to-from, 3, size, size]}, a view. */
