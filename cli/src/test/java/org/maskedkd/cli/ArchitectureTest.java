@@ -29,7 +29,16 @@ class ArchitectureTest {
             CLASSES.stream()
                 .map(c -> c.getPackageName().split("\\.")[2])
                 .collect(Collectors.toSet()))
-        .contains("proto", "tensor", "vit", "runtime", "student", "teacher", "coordinator", "cli");
+        .contains(
+            "proto",
+            "schedule",
+            "tensor",
+            "vit",
+            "runtime",
+            "student",
+            "teacher",
+            "coordinator",
+            "cli");
   }
 
   @Test
@@ -39,6 +48,8 @@ class ArchitectureTest {
         .withOptionalLayers(true)
         .layer("proto")
         .definedBy(in("proto"))
+        .layer("schedule")
+        .definedBy(in("schedule"))
         .layer("tensor")
         .definedBy(in("tensor"))
         .layer("vit")
@@ -57,6 +68,8 @@ class ArchitectureTest {
         .definedBy(in("cli"))
         .whereLayer("proto")
         .mayNotAccessAnyLayer()
+        .whereLayer("schedule")
+        .mayNotAccessAnyLayer()
         .whereLayer("tensor")
         .mayNotAccessAnyLayer()
         .whereLayer("vit")
@@ -66,11 +79,11 @@ class ArchitectureTest {
         .whereLayer("runtime")
         .mayOnlyAccessLayers("proto")
         .whereLayer("student")
-        .mayOnlyAccessLayers("proto", "tensor", "vit", "data", "runtime")
+        .mayOnlyAccessLayers("proto", "schedule", "tensor", "vit", "data", "runtime")
         .whereLayer("teacher")
         .mayOnlyAccessLayers("proto", "tensor", "vit", "runtime")
         .whereLayer("coordinator")
-        .mayOnlyAccessLayers("proto", "runtime")
+        .mayOnlyAccessLayers("proto", "schedule", "runtime")
         .whereLayer("cli")
         .mayNotBeAccessedByAnyLayer()
         .check(CLASSES);
@@ -137,6 +150,7 @@ class ArchitectureTest {
         .resideOutsideOfPackage(in("proto"))
         .should()
         .resideInAnyPackage(
+            "org.maskedkd.schedule",
             "org.maskedkd.tensor",
             "org.maskedkd.vit",
             "org.maskedkd.data",

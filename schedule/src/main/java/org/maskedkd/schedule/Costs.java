@@ -1,0 +1,28 @@
+package org.maskedkd.schedule;
+
+/**
+ * What the tasks of a step cost.
+ *
+ * @param forward the student's forward, saliency and selection
+ * @param teacher the teacher's forward
+ * @param backward the student's backward
+ * @param indices from the end of a forward until a teacher has the patches (c1)
+ * @param signals from the end of a teacher's forward until the student has the gradient (c2)
+ * @param optimizer the update of the weights, once a step (u)
+ */
+public record Costs(
+    Cost forward, Cost teacher, Cost backward, Cost indices, Cost signals, double optimizer) {
+
+  /**
+   * No overheads: a whole batch of {@code batch} samples costs F, T and B in one piece or in many.
+   */
+  public static Costs ideal(int batch, double f, double t, double b) {
+    return new Costs(
+        Cost.linear(0, f / batch),
+        Cost.linear(0, t / batch),
+        Cost.linear(0, b / batch),
+        Cost.NONE,
+        Cost.NONE,
+        0);
+  }
+}

@@ -1,0 +1,38 @@
+package org.maskedkd.schedule;
+
+import java.util.List;
+
+/**
+ * How one step goes: what the student does, one action after another, and in which order the
+ * teachers' queue holds the micro-batches. Which of several teachers takes a micro-batch is not
+ * planned: the one that has room first.
+ *
+ * @param sizes samples per micro-batch, adding up to the batch
+ * @param window most samples whose activations the student holds at once
+ * @param student offers, forwards, barriers and backwards
+ * @param teachers the queue: teacher forwards and barriers; empty without teachers
+ */
+public record Schedule(
+    Order order, List<Integer> sizes, int window, List<Action> student, List<Action> teachers) {
+
+  public Schedule {
+    sizes = List.copyOf(sizes);
+    student = List.copyOf(student);
+    teachers = List.copyOf(teachers);
+  }
+
+  /** Samples of all micro-batches together. */
+  public int batch() {
+    return sizes.stream().mapToInt(Integer::intValue).sum();
+  }
+
+  /** Whether patches go out before the forward, so that the teachers need not wait for it. */
+  public boolean offers() {
+    return student.stream().anyMatch(action -> action.operation() == Operation.OFFER);
+  }
+
+  /** Whether the teachers' queue opens only when every micro-batch was forwarded. */
+  public boolean teachersWait() {
+    return teachers.contains(Action.BARRIER);
+  }
+}
