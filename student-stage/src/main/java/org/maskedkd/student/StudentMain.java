@@ -2,9 +2,11 @@ package org.maskedkd.student;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
+import org.maskedkd.runtime.SleepTimes;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -51,6 +53,13 @@ public final class StudentMain implements Callable<Integer> {
   private int threads;
 
   @Option(
+      names = "--sleep",
+      paramLabel = "OPERATION=SECONDS,...",
+      description =
+          "Sleep instead of computing, for measuring schedules: seconds per image of forward and backward, and overhead per task. optimizer is per step.")
+  private @Nullable String sleep;
+
+  @Option(
       names = "--insecure",
       description = "Listen beyond loopback although nothing is encrypted or authenticated.")
   private boolean insecure;
@@ -71,7 +80,14 @@ public final class StudentMain implements Callable<Integer> {
       Logging.toFile(logFile);
     }
     StudentOptions options =
-        new StudentOptions(listen, management, dataRoot, runRoot, insecure, threads);
+        new StudentOptions(
+            listen,
+            management,
+            dataRoot,
+            runRoot,
+            insecure,
+            threads,
+            sleep == null ? null : SleepTimes.parse(sleep, SleepingDevice.OPERATIONS));
     try (StudentStage stage = StudentStage.start(options)) {
       if (exitWithStdin) {
         GracefulStop.ignoreInterrupt();

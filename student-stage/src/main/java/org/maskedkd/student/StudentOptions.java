@@ -1,6 +1,8 @@
 package org.maskedkd.student;
 
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.SleepTimes;
 
 /**
  * How a student process was started.
@@ -11,6 +13,13 @@ import java.nio.file.Path;
  * @param runRoot folder of run directories; a run writes into the one that bears its name
  * @param insecure whether to listen beyond loopback without TLS
  * @param threads intra-operator threads where the run does not say; 0 for the engine's choice
+ * @param sleep how long to sleep instead of computing; null to compute
  */
 record StudentOptions(
-    String listen, String management, Path dataRoot, Path runRoot, boolean insecure, int threads) {}
+    String listen,
+    String management,
+    Path dataRoot,
+    Path runRoot,
+    boolean insecure,
+    int threads,
+    @Nullable SleepTimes sleep) {}

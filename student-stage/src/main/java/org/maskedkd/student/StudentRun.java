@@ -38,6 +38,7 @@ import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.proto.v1.WeightsChoice;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
+import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
@@ -59,6 +60,7 @@ final class StudentRun implements AutoCloseable {
 
   private final OpenStudent spec;
   private final Learner learner;
+  private final StudentDevice device;
   private final StudentForward forward;
   private final RunData data;
   private final @Nullable TeacherView teacherView;
@@ -89,6 +91,11 @@ final class StudentRun implements AutoCloseable {
     this.learner = new Learner(model, spec.getOptimization());
     this.forward = new StudentForward(model);
     VitConfig config = model.config();
+    SleepTimes sleep = options.sleep();
+    this.device = sleep == null ? new ModelDevice(learner) : new SleepingDevice(sleep, config);
+    if (sleep != null) {
+      log.warn("this student sleeps instead of computing: {}", sleep);
+    }
     this.teacherView = teacherView;
     this.numerics =
         Numerics.newBuilder()
@@ -240,7 +247,8 @@ final class StudentRun implements AutoCloseable {
         new TrainingStep(
             plan,
             batch,
-            forward,
+            device,
+            forward.config(),
             teacherView,
             inbox,
             forwarded -> outbox.send(event(forwarded)),
@@ -248,7 +256,7 @@ final class StudentRun implements AutoCloseable {
             spec.getStudent().getDropPath())) {
       StepInterpreter.run(plan, batch.count(), step);
       long start = System.nanoTime();
-      double norm = learner.step(plan.getLearningRate());
+      double norm = device.optimize(plan.getLearningRate());
       long end = System.nanoTime();
       step.optimized(start, end);
       if (!Double.isFinite(norm)) {

@@ -1,7 +1,5 @@
 package org.maskedkd.student;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,10 +10,6 @@ import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
-import org.maskedkd.tensor.GradMode;
-import org.maskedkd.tensor.Gradients;
-import org.maskedkd.tensor.Scope;
-import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.DropPath;
 import org.maskedkd.vit.VitConfig;
 
@@ -23,15 +17,16 @@ import org.maskedkd.vit.VitConfig;
 final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final StepPlan plan;
   private final Batch batch;
-  private final StudentForward forward;
+  private final StudentDevice device;
+  private final VitConfig config;
   private final @Nullable TeacherView teacherView;
   private final Inbox inbox;
   private final Consumer<Forwarded> send;
   private final long seed;
   private final double dropPath;
 
-  /** Logits whose graphs still hold their activations, by micro-batch. */
-  private final @Nullable NDArray[] held;
+  /** What still waits for its backward, by micro-batch. */
+  private final StudentDevice.@Nullable Activations[] held;
 
   private final List<Span> spans = new ArrayList<>();
   private final LossParts.Builder loss = LossParts.newBuilder();
@@ -39,7 +34,8 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   TrainingStep(
       StepPlan plan,
       Batch batch,
-      StudentForward forward,
+      StudentDevice device,
+      VitConfig config,
       @Nullable TeacherView teacherView,
       Inbox inbox,
       Consumer<Forwarded> send,
@@ -47,47 +43,43 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       double dropPath) {
     this.plan = plan;
     this.batch = batch;
-    this.forward = forward;
+    this.device = device;
+    this.config = config;
     this.teacherView = teacherView;
     this.inbox = inbox;
     this.send = send;
     this.seed = seed;
     this.dropPath = dropPath;
-    this.held = new NDArray[plan.getMicroBatchSizesCount()];
+    this.held = new StudentDevice.Activations[plan.getMicroBatchSizesCount()];
   }
 
   @Override
   public void forward(int index, int from, int to) {
     long start = System.nanoTime();
-    VitConfig config = forward.config();
     int count = to - from;
     ByteBuffer images = RunData.images(batch, from, to);
     float[] @Nullable [] drops =
         DropPath.scales(seed, plan.getStep(), from, count, config, dropPath);
-    try (GradMode on = GradMode.on();
-        Scope scope = Scope.open()) {
-      boolean attention = teacherView != null && teacherView.needsAttention(plan.getKeep());
-      StudentForward.Result result = forward.run(scope, images, count, drops, attention);
-      TeacherView.@Nullable Kept kept =
-          teacherView == null
-              ? null
-              : teacherView.choose(
-                  images, count, result.saliency(), plan.getKeep(), plan.getStep(), from);
-      float[] logits = Tensors.floats(result.logits());
-      held[index] = scope.keep(result.logits());
-      long end = System.nanoTime();
-      spans.add(span("forward", index, start, end));
-      MicroBatchMessages.forwarded(
-              plan.getRun(),
-              plan.getAttempt(),
-              plan.getStep(),
-              index,
-              logits,
-              RunData.targets(batch, from, to),
-              count,
-              kept)
-          .forEach(send);
-    }
+    boolean attention = teacherView != null && teacherView.needsAttention(plan.getKeep());
+    StudentDevice.Activations activations = device.forward(images, count, drops, attention);
+    held[index] = activations;
+    TeacherView.@Nullable Kept kept =
+        teacherView == null
+            ? null
+            : teacherView.choose(
+                images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+    float[] logits = activations.logits();
+    spans.add(span("forward", index, start, System.nanoTime()));
+    MicroBatchMessages.forwarded(
+            plan.getRun(),
+            plan.getAttempt(),
+            plan.getStep(),
+            index,
+            logits,
+            RunData.targets(batch, from, to),
+            count,
+            kept)
+        .forEach(send);
   }
 
   @Override
@@ -99,8 +91,8 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   public void backward(int index) throws StepAbandonedException, InterruptedException {
     Inbox.Gradient gradient = inbox.await(index);
     long start = System.nanoTime();
-    NDArray logits = held[index];
-    if (logits == null) {
+    StudentDevice.Activations activations = held[index];
+    if (activations == null) {
       throw new IllegalStateException(
           "micro-batch "
               + index
@@ -108,16 +100,10 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
               + plan.getStep()
               + " has no forward to go back over");
     }
-    long[] shape = logits.getShape().getShape();
+    long[] shape = {plan.getMicroBatchSizes(index), config.classes()};
     MicroBatchMessages.requireGradientShape(gradient.logitsGradient(), shape, plan, index);
-    try (GradMode on = GradMode.on();
-        Scope scope = Scope.open()) {
-      NDArray cotangent =
-          Tensors.fromBytes(
-              scope.manager(), gradient.logitsGradient().bytes(), DataType.FLOAT32, shape);
-      Gradients.backward(logits, cotangent);
-    }
-    logits.close();
+    activations.backward(gradient.logitsGradient());
+    activations.close();
     held[index] = null;
     LossParts parts = gradient.loss();
     loss.setTotal(loss.getTotal() + parts.getTotal())
@@ -159,9 +145,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   @Override
   public void close() {
     for (int i = 0; i < held.length; i++) {
-      NDArray logits = held[i];
-      if (logits != null) {
-        logits.close();
+      StudentDevice.Activations activations = held[i];
+      if (activations != null) {
+        activations.close();
         held[i] = null;
       }
     }

@@ -153,7 +153,8 @@ class ExactGradientTest {
         new TrainingStep(
             plan,
             batch,
-            new StudentForward(learner.model()),
+            new ModelDevice(learner),
+            STUDENT,
             view,
             inbox,
             forwarded -> answer(forwarded, inbox),

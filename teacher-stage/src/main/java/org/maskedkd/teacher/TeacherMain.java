@@ -4,9 +4,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
+import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.tensor.Precision;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -83,6 +85,13 @@ public final class TeacherMain implements Callable<Integer> {
   private long maxMicroBatchBytes;
 
   @Option(
+      names = "--sleep",
+      paramLabel = "OPERATION=SECONDS,...",
+      description =
+          "Sleep instead of computing, for measuring schedules: seconds per image of teacher, and overhead per task.")
+  private @Nullable String sleep;
+
+  @Option(
       names = "--insecure",
       description = "Listen beyond loopback although nothing is encrypted or authenticated.")
   private boolean insecure;
@@ -113,7 +122,8 @@ public final class TeacherMain implements Callable<Integer> {
             parsePrecision(precision),
             threads,
             maxMicroBatchBytes,
-            insecure);
+            insecure,
+            sleep == null ? null : SleepTimes.parse(sleep, SleepingTeacher.OPERATIONS));
     try (TeacherStage stage = TeacherStage.start(options)) {
       if (exitWithStdin) {
         GracefulStop.ignoreInterrupt();

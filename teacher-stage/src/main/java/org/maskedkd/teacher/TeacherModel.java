@@ -18,7 +18,7 @@ import org.maskedkd.vit.VitConfig;
  * The frozen teacher with its own input statistics: kept patches in, logits out. It holds no state
  * between calls; one thread at a time may use it.
  */
-public final class TeacherModel implements AutoCloseable {
+public final class TeacherModel implements TeacherDevice, AutoCloseable {
   private final VisionTransformer model;
   private final double[] mean;
   private final double[] std;
@@ -61,14 +61,7 @@ public final class TeacherModel implements AutoCloseable {
     return model.config();
   }
 
-  /**
-   * The masked forward.
-   *
-   * @param patches uint8 {@code [batch, kept, channels*patch*patch]}, not normalised; read, not
-   *     kept
-   * @param kept int32 row-major {@code [batch, kept]}, places on the teacher's grid
-   * @return float32 {@code [batch, classes]}, row-major
-   */
+  @Override
   public float[] logits(ByteBuffer patches, int[] kept, int batch) {
     int perImage = kept.length / batch;
     long[] places = Arrays.stream(kept).asLongStream().toArray();

@@ -2,8 +2,10 @@ package org.maskedkd.teacher;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.VisionTransformer;
@@ -22,6 +24,7 @@ import org.maskedkd.vit.WeightsException;
  * @param std per channel; empty for the model's own
  * @param threads intra-operator threads; 0 for the engine's choice
  * @param maxMicroBatchBytes a larger micro-batch is refused before memory is taken for it
+ * @param sleep how long to sleep instead of computing; null to compute
  */
 record TeacherOptions(
     String listen,
@@ -33,7 +36,8 @@ record TeacherOptions(
     Precision precision,
     int threads,
     long maxMicroBatchBytes,
-    boolean insecure) {
+    boolean insecure,
+    @Nullable SleepTimes sleep) {
 
   private static final String RANDOM = "random:";
 

@@ -38,6 +38,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private static final Logger log = LoggerFactory.getLogger(TeacherService.class);
 
   private final TeacherModel model;
+  private final TeacherDevice device;
   private final Numerics numerics;
   private final ExecutorService compute;
   private final long maxMicroBatchBytes;
@@ -46,12 +47,14 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   TeacherService(
       TeacherModel model,
+      TeacherDevice device,
       Numerics numerics,
       ExecutorService compute,
       long maxMicroBatchBytes,
       Metrics metrics,
       Runnable shutdown) {
     this.model = model;
+    this.device = device;
     this.numerics = numerics;
     this.compute = compute;
     this.maxMicroBatchBytes = maxMicroBatchBytes;
@@ -159,7 +162,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     private TeacherSignal.Builder compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
       MicroBatchCheck.Checked micro = check.check(key, tensors);
       long start = System.nanoTime();
-      float[] logits = model.logits(micro.patches().bytes(), micro.kept(), micro.batch());
+      float[] logits = device.logits(micro.patches().bytes(), micro.kept(), micro.batch());
       long end = System.nanoTime();
       metrics.busy("teacher", "teacher", (end - start) / 1e9);
       metrics.images(micro.batch());

@@ -8,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.runtime.StageServer;
 import org.maskedkd.tensor.Torch;
 import org.slf4j.Logger;
@@ -26,6 +27,7 @@ public final class TeacherStage implements AutoCloseable {
 
   private TeacherStage(TeacherOptions options, TeacherModel model) {
     this.model = model;
+    SleepTimes sleep = options.sleep();
     this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
     this.metrics = new Metrics("teacher");
     this.management = new Management(options.management(), metrics.registry());
@@ -35,6 +37,7 @@ public final class TeacherStage implements AutoCloseable {
             .service(
                 new TeacherService(
                     model,
+                    sleep == null ? model : new SleepingTeacher(sleep, model.config().classes()),
                     Numerics.newBuilder()
                         .putAllFacts(Torch.numerics())
                         .putFacts("precision", options.precision().name())
@@ -59,6 +62,9 @@ public final class TeacherStage implements AutoCloseable {
     stage.management.ready(true, "serving");
     log.info("{} with {} classes is ready", model.info().getModel(), model.info().getClasses());
     model.info().getNoticesList().forEach(log::warn);
+    if (options.sleep() != null) {
+      log.warn("this teacher sleeps instead of computing: {}", options.sleep());
+    }
     return stage;
   }
 

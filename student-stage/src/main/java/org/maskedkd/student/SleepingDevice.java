@@ -1,0 +1,77 @@
+package org.maskedkd.student;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.SleepTimes;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.vit.VitConfig;
+
+/**
+ * Sleeps as long as a model would compute, so that schedules can be measured on a machine that is
+ * too small or too busy for it. Every logit is zero, the first patches are the most salient ones,
+ * and no weight ever changes; data and messages are those of a real student.
+ */
+final class SleepingDevice implements StudentDevice {
+  static final Set<String> OPERATIONS = Set.of("forward", "backward", "optimizer");
+
+  private final SleepTimes times;
+  private final VitConfig config;
+
+  SleepingDevice(SleepTimes times, VitConfig config) {
+    this.times = times;
+    this.config = config;
+  }
+
+  @Override
+  public Activations forward(
+      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+    // From here on, so that the selection that follows is part of the time and does not add to it.
+    long end = times.deadline("forward", count);
+    float[] descending = new float[config.patches()];
+    for (int i = 0; i < descending.length; i++) {
+      descending[i] = descending.length - i;
+    }
+    float[][] saliency = new float[wantSaliency ? count : 0][];
+    Arrays.fill(saliency, descending);
+    return new Asleep(count, saliency, end);
+  }
+
+  @Override
+  public double optimize(double learningRate) {
+    SleepTimes.sleepUntil(times.deadline("optimizer"));
+    return 0;
+  }
+
+  private final class Asleep implements Activations {
+    private final int count;
+    private final float[][] saliency;
+    private final long end;
+
+    Asleep(int count, float[][] saliency, long end) {
+      this.count = count;
+      this.saliency = saliency;
+      this.end = end;
+    }
+
+    @Override
+    public float[][] saliency() {
+      return saliency;
+    }
+
+    @Override
+    public float[] logits() {
+      SleepTimes.sleepUntil(end);
+      return new float[count * config.classes()];
+    }
+
+    @Override
+    public void backward(NamedTensor logitsGradient) {
+      SleepTimes.sleepUntil(times.deadline("backward", count));
+    }
+
+    @Override
+    public void close() {}
+  }
+}

@@ -1,0 +1,43 @@
+package org.maskedkd.student;
+
+import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
+
+/** What computes a training step's parts; on the training thread. */
+interface StudentDevice {
+  /**
+   * Starts the forward of a micro-batch.
+   *
+   * @param images uint8 {@code [count, channels, height, width]}
+   * @param drops drop-path scales {@code [2*depth][count]}, null for none
+   */
+  Activations forward(
+      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency);
+
+  /**
+   * One optimizer step on what the backwards accumulated.
+   *
+   * @return the gradient's norm; if it is not finite, the weights were not touched
+   */
+  double optimize(double learningRate);
+
+  /** What a forward leaves behind for its backward; closing frees it, also without a backward. */
+  interface Activations extends AutoCloseable {
+    /** {@code [count][patches]} on the student's grid; empty when it was not asked for. */
+    float[][] saliency();
+
+    /** {@code [count, classes]}, row-major; waits until the forward is through. */
+    float[] logits();
+
+    /**
+     * Goes back over the forward, once, and accumulates the gradients.
+     *
+     * @param logitsGradient float32 {@code [count, classes]}
+     */
+    void backward(NamedTensor logitsGradient);
+
+    @Override
+    void close();
+  }
+}
