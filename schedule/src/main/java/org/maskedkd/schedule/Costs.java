@@ -1,5 +1,7 @@
 package org.maskedkd.schedule;
 
+import java.util.List;
+
 /**
  * What the tasks of a step cost.
  *
@@ -24,5 +26,17 @@ public record Costs(
         Cost.NONE,
         Cost.NONE,
         0);
+  }
+
+  /**
+   * What no schedule can beat, however it cuts the batch: the busier of student and teachers, each
+   * with the whole batch in one piece and nothing to wait for.
+   *
+   * @param slowness per teacher, as for {@link Simulator#run}
+   */
+  public double bound(int batch, List<Double> slowness) {
+    double speed = slowness.stream().mapToDouble(factor -> 1 / factor).sum();
+    double teachers = slowness.isEmpty() ? 0 : teacher.of(batch) / speed;
+    return Math.max(forward.of(batch) + backward.of(batch), teachers);
   }
 }
