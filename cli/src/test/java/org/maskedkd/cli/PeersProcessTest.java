@@ -13,6 +13,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
@@ -39,7 +40,11 @@ class PeersProcessTest {
         StageServer.listen("127.0.0.1:0").service(new OfAnotherVersion()).start()) {
       String address = "127.0.0.1:" + server.port();
       TinyRun run = stages.run("version", 0, "--teacher", address).endsWith(78);
-      assertThat(run.said()).contains(address + " speaks protocol version 99, this coordinator 1");
+      assertThat(run.said())
+          .contains(
+              address
+                  + " speaks protocol version 99, this coordinator "
+                  + Protocol.PROTOCOL_VERSION_VALUE);
     }
   }
 

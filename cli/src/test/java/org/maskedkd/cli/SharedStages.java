@@ -16,6 +16,7 @@ import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.StudentGrpc;
 import org.maskedkd.runtime.Channels;
 
@@ -110,7 +111,11 @@ final class SharedStages implements AutoCloseable {
       // A run that cannot be opened takes the place of the one before it all the same.
       StudentGrpc.newBlockingStub(channel)
           .withDeadlineAfter(1, TimeUnit.MINUTES)
-          .open(OpenStudent.newBuilder().setProtocolVersion(1).setRun("/").build());
+          .open(
+              OpenStudent.newBuilder()
+                  .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+                  .setRun("/")
+                  .build());
       throw new AssertionError("a run named '/' was opened");
     } catch (StatusRuntimeException refused) {
       if (!String.valueOf(refused.getMessage()).contains("name")) {

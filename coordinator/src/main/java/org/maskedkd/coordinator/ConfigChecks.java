@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.SchedulePlanner;
 
 /** Every rule a configuration must keep; all that are broken are told at once. */
 final class ConfigChecks {
@@ -132,8 +134,18 @@ final class ConfigChecks {
     atLeast("schedule.epochs", s.epochs(), 1);
     atLeast("schedule.batch", s.batch(), 1);
     MicroBatches m = s.microBatches();
-    atLeast("schedule.micro-batches", m.count(), 1);
-    if (s.batch() < 1 || m.count() < 1) {
+    if (!m.isAuto()) {
+      atLeast("schedule.micro-batches", m.count(), 1);
+    }
+    if (s.batch() < 1 || (m.count() < 1 && !m.isAuto())) {
+      return;
+    }
+    require(
+        !m.isAuto() || (s.order() == Order.EAGER && c.distils()),
+        "schedule.micro-batches is auto, which needs a teacher and order: eager, found %s",
+        c.distils() ? s.order().text() : "no teacher");
+    atLeast("schedule.window", s.window(), 1);
+    if (s.window() < 1) {
       return;
     }
     if (s.batch() < m.count()) {
@@ -154,18 +166,24 @@ final class ConfigChecks {
           sum,
           s.batch());
     }
-    int largest = Planner.largest(Planner.sizes(s));
+    int needed = SchedulePlanner.leastWindow(s.order(), Planner.sizes(s));
     require(
-        s.window() >= largest,
-        "schedule.window is %s samples, smaller than the largest micro-batch, which has %s",
+        s.window() >= needed,
+        "schedule.window is %s samples, but order %s must hold %s of them at once (batch %s,"
+            + " largest micro-batch %s)",
         s.window(),
-        largest);
+        s.order().text(),
+        needed,
+        s.batch(),
+        Planner.largest(s));
     require(
-        s.order() != RunConfig.Order.FILL_DRAIN || s.window() >= s.batch(),
-        "schedule.window is %s, but fill-drain holds the whole batch of %s; raise the window or"
-            + " use order: eager",
-        s.window(),
-        s.batch());
+        s.order() != Order.CONCURRENT_FULL
+            || !c.distils()
+            || c.masking().keep() == 1
+            || c.masking().criterion() == RunConfig.Criterion.RANDOM,
+        "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
+            + " any patches; masking.keep is %s and must be 1 (or masking.criterion random)",
+        c.masking().keep());
   }
 
   private void rest(RunConfig c) {

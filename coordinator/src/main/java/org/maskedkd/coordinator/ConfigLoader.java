@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import com.fasterxml.jackson.annotation.JsonValue;
 import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -35,6 +36,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.schedule.Order;
 
 /**
  * Reads a run's YAML: the defaults, over them the file, over it the overrides {@code key=value};
@@ -52,6 +54,7 @@ public final class ConfigLoader {
                   .enable(YAMLGenerator.Feature.ALWAYS_QUOTE_NUMBERS_AS_STRINGS)
                   .build())
           .propertyNamingStrategy(PropertyNamingStrategies.KEBAB_CASE)
+          .addMixIn(Order.class, OrderText.class)
           .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
           .enable(DeserializationFeature.FAIL_ON_MISSING_CREATOR_PROPERTIES)
           .enable(DeserializationFeature.FAIL_ON_NULL_CREATOR_PROPERTIES)
@@ -63,6 +66,12 @@ public final class ConfigLoader {
   // YAML 1.1 takes 1e-4 for a string, because it has no point.
   private static final Pattern NUMBER =
       Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
+
+  /** The module of schedules knows no JSON. */
+  private interface OrderText {
+    @JsonValue
+    String text();
+  }
 
   private ConfigLoader() {}
 

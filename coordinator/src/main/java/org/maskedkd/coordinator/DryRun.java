@@ -37,7 +37,7 @@ final class DryRun {
             schedule.batch(),
             Planner.sizes(schedule),
             schedule.window(),
-            schedule.order()));
+            schedule.order().text()));
     if (stages.teacher() != null) {
       Grid grid = stages.teacher().getGrid();
       int patches = ForwardedInbox.patches(grid);

@@ -5,11 +5,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Offered;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
@@ -24,7 +26,8 @@ final class ForwardedInbox {
 
   private final int classes;
   private final @Nullable Grid teacherGrid;
-  private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new HashMap<>();
+  private final Map<MicroBatchKey, TensorFrames.Assembler> forwarded = new HashMap<>();
+  private final Map<MicroBatchKey, TensorFrames.Assembler> offered = new HashMap<>();
 
   /**
    * @param teacherGrid null without teachers
@@ -36,27 +39,62 @@ final class ForwardedInbox {
 
   /** Forgets what is half there. */
   void clear() {
-    arriving.clear();
+    forwarded.clear();
+    offered.clear();
   }
 
   /**
-   * Takes a frame.
+   * Takes a frame of a forward.
    *
    * @param mostSamples samples that the micro-batch may have
+   * @param withPatches whether its patches come with it
    * @return the micro-batch when this was its last frame, else null
    */
-  @Nullable ForwardedBatch add(Forwarded frame, int mostSamples) {
+  @Nullable ForwardedBatch add(Forwarded frame, int mostSamples, boolean withPatches) {
     MicroBatchKey key = frame.getKey();
+    return checked(
+        key,
+        () -> {
+          TensorFrames.Assembler assembler = assembler(forwarded, key, mostSamples);
+          frame.getTensorsList().forEach(assembler::add);
+          if (!frame.getLast()) {
+            return null;
+          }
+          forwarded.remove(key);
+          return finish(key, assembler, mostSamples, withPatches && teacherGrid != null);
+        });
+  }
+
+  /**
+   * Takes a frame of patches that go before their forward.
+   *
+   * @param samples of the micro-batch
+   * @return the work when this was its last frame, else null
+   */
+  @Nullable MaskedWork add(Offered frame, int samples) {
+    MicroBatchKey key = frame.getKey();
+    return checked(
+        key,
+        () -> {
+          TensorFrames.Assembler assembler = assembler(offered, key, samples);
+          frame.getTensorsList().forEach(assembler::add);
+          if (!frame.getLast()) {
+            return null;
+          }
+          offered.remove(key);
+          return work(key, samples, assembler, assembler.finish());
+        });
+  }
+
+  private TensorFrames.Assembler assembler(
+      Map<MicroBatchKey, TensorFrames.Assembler> arriving, MicroBatchKey key, int mostSamples) {
+    return arriving.computeIfAbsent(
+        key, k -> new TensorFrames.Assembler(mostSamples * bytesPerSample()));
+  }
+
+  private static <T extends @Nullable Object> T checked(MicroBatchKey key, Supplier<T> frame) {
     try {
-      TensorFrames.Assembler assembler =
-          arriving.computeIfAbsent(
-              key, k -> new TensorFrames.Assembler(mostSamples * bytesPerSample()));
-      frame.getTensorsList().forEach(assembler::add);
-      if (!frame.getLast()) {
-        return null;
-      }
-      arriving.remove(key);
-      return finish(key, assembler, mostSamples);
+      return frame.get();
     } catch (IllegalArgumentException e) {
       throw new RunException(
           ExitCode.INTERNAL,
@@ -73,7 +111,7 @@ final class ForwardedInbox {
   }
 
   private ForwardedBatch finish(
-      MicroBatchKey key, TensorFrames.Assembler assembler, int mostSamples) {
+      MicroBatchKey key, TensorFrames.Assembler assembler, int mostSamples, boolean withPatches) {
     Map<String, TensorFrames.NamedTensor> tensors = assembler.finish();
     int samples = (int) Tensors.required(tensors, "logits", -1, classes).shape()[0];
     if (samples < 1 || samples > mostSamples) {
@@ -82,8 +120,17 @@ final class ForwardedInbox {
     }
     float[] logits = Tensors.floats(tensors, "logits", samples, classes);
     float[] target = Tensors.floats(tensors, "target", samples, classes);
+    return new ForwardedBatch(
+        key, samples, logits, target, withPatches ? work(key, samples, assembler, tensors) : null);
+  }
+
+  private MaskedWork work(
+      MicroBatchKey key,
+      int samples,
+      TensorFrames.Assembler assembler,
+      Map<String, TensorFrames.NamedTensor> tensors) {
     if (teacherGrid == null) {
-      return new ForwardedBatch(key, samples, logits, target, null);
+      throw new IllegalArgumentException("it has patches, but the run has no teacher");
     }
     long kept = Tensors.required(tensors, "kept_indices", samples, -1).shape()[1];
     if (kept < 1 || kept > patches(teacherGrid)) {
@@ -91,8 +138,7 @@ final class ForwardedInbox {
           "it keeps " + kept + " patches, expected 1 to " + patches(teacherGrid));
     }
     Tensors.required(tensors, "kept_patches", samples, kept, patchBytes(teacherGrid));
-    return new ForwardedBatch(
-        key, samples, logits, target, new MaskedWork(key, samples, relay(key, assembler)));
+    return new MaskedWork(key, samples, relay(key, assembler));
   }
 
   /** The frames for the teacher, their bytes untouched. */

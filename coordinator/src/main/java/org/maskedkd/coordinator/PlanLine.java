@@ -1,11 +1,11 @@
 package org.maskedkd.coordinator;
 
 import java.util.List;
-import java.util.Locale;
-import org.maskedkd.proto.v1.Order;
-import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.Schedule;
+import org.maskedkd.schedule.SchedulePlanner;
 
-/** A line of {@code plans.jsonl}. */
+/** A line of {@code plans.jsonl}; the actions follow from sizes, window and order. */
 record PlanLine(
     long step,
     int attempt,
@@ -16,38 +16,30 @@ record PlanLine(
     String order,
     double keep) {
 
-  private static final String PREFIX = "ORDER_";
-
-  static PlanLine of(StepPlan plan) {
+  static PlanLine of(PlannedStep plan) {
+    Schedule schedule = plan.schedule();
     return new PlanLine(
-        plan.getStep(),
-        plan.getAttempt(),
-        plan.getEpoch(),
-        plan.getLearningRate(),
-        List.copyOf(plan.getMicroBatchSizesList()),
-        plan.getWindowSamples(),
-        plan.getOrder()
-            .name()
-            .substring(PREFIX.length())
-            .toLowerCase(Locale.ROOT)
-            .replace('_', '-'),
-        plan.getKeep());
+        plan.step(),
+        plan.attempt(),
+        plan.epoch(),
+        plan.learningRate(),
+        schedule.sizes(),
+        schedule.window(),
+        schedule.order().text(),
+        plan.keep());
   }
 
   /**
-   * @throws IllegalArgumentException when the order is unknown
+   * @param teachers how many there are now
+   * @throws IllegalArgumentException when sizes, window and order make no schedule
    */
-  StepPlan toPlan(String run, int ofAttempt) {
-    return StepPlan.newBuilder()
-        .setRun(run)
-        .setAttempt(ofAttempt)
-        .setStep(step)
-        .setEpoch(epoch)
-        .setLearningRate(learningRate)
-        .addAllMicroBatchSizes(microBatchSizes)
-        .setWindowSamples(windowSamples)
-        .setOrder(Order.valueOf(PREFIX + order.toUpperCase(Locale.ROOT).replace('-', '_')))
-        .setKeep(keep)
-        .build();
+  PlannedStep toPlan(int ofAttempt, int teachers) {
+    return new PlannedStep(
+        step,
+        ofAttempt,
+        epoch,
+        learningRate,
+        keep,
+        SchedulePlanner.plan(Order.of(order), microBatchSizes, windowSamples, teachers));
   }
 }

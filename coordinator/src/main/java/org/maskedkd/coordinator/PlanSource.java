@@ -1,7 +1,5 @@
 package org.maskedkd.coordinator;
 
-import org.maskedkd.proto.v1.StepPlan;
-
 /** Where plans come from: made by the {@link Planner} or replayed from a recording. */
 interface PlanSource {
 
@@ -11,5 +9,5 @@ interface PlanSource {
    * @param step from 1 on
    * @param attempt how often this step was started, from 1 on
    */
-  StepPlan plan(long step, int attempt);
+  PlannedStep plan(long step, int attempt);
 }

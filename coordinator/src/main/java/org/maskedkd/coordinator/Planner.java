@@ -1,51 +1,67 @@
 package org.maskedkd.coordinator;
 
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
-import org.maskedkd.proto.v1.Order;
-import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.schedule.Schedule;
+import org.maskedkd.schedule.SchedulePlanner;
 
-/**
- * Says what each step is: sizes, window, order, learning rate. Pure: the same configuration and
- * step give the same plan.
- */
-public final class Planner implements PlanSource {
+/** Says what each step is: its schedule, learning rate and keep ratio. */
+final class Planner implements PlanSource {
+
+  /** Micro-batches of the steps before {@code micro-batches: auto} has measured anything. */
+  private static final int PROVISIONAL = 8;
 
   private final RunConfig config;
   private final long stepsPerEpoch;
-  private final List<Integer> sizes;
   private final LearningRates rates;
+  private Schedule schedule;
 
   /**
    * @param stepsPerEpoch whole batches in the training images, at least 1
    */
-  public Planner(RunConfig config, long stepsPerEpoch) {
+  Planner(RunConfig config, long stepsPerEpoch) {
     this.config = config;
     this.stepsPerEpoch = stepsPerEpoch;
-    this.sizes = sizes(config.schedule());
     this.rates = new LearningRates(config.optimizer(), config.schedule().epochs(), stepsPerEpoch);
+    this.schedule = schedule(config);
   }
 
-  /** The sizes of the micro-batches of every step, in order; they add up to the batch. */
-  public static List<Integer> sizes(RunConfig.Schedule schedule) {
+  /** The schedule that a configuration asks for, or with {@code auto} the one to begin with. */
+  static Schedule schedule(RunConfig config) {
+    RunConfig.Schedule wanted = config.schedule();
+    return SchedulePlanner.plan(
+        wanted.order(), sizes(wanted), wanted.window(), config.distils() ? 1 : 0);
+  }
+
+  /** The sizes of the micro-batches, in order; they add up to the batch. */
+  static List<Integer> sizes(RunConfig.Schedule schedule) {
     MicroBatches micro = schedule.microBatches();
-    return micro.sizes().isEmpty() ? uniform(schedule.batch(), micro.count()) : micro.sizes();
-  }
-
-  /**
-   * {@code count} sizes that add up to {@code batch} and differ by at most one, the larger ones
-   * first.
-   */
-  static List<Integer> uniform(int batch, int count) {
-    List<Integer> sizes = new ArrayList<>(count);
-    for (int i = 0; i < count; i++) {
-      sizes.add(batch / count + (i < batch % count ? 1 : 0));
+    if (!micro.sizes().isEmpty()) {
+      return micro.sizes();
     }
-    return List.copyOf(sizes);
+    if (!micro.isAuto()) {
+      return SchedulePlanner.uniform(schedule.batch(), micro.count());
+    }
+    int fitting = (schedule.batch() + schedule.window() - 1) / schedule.window();
+    return SchedulePlanner.uniform(
+        schedule.batch(), Math.min(schedule.batch(), Math.max(PROVISIONAL, fitting)));
   }
 
-  static int largest(List<Integer> sizes) {
-    return sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
+  /** The most samples that a micro-batch of this run can have. */
+  static int largest(RunConfig.Schedule schedule) {
+    return schedule.microBatches().isAuto()
+        ? Math.min(schedule.window(), schedule.batch())
+        : Collections.max(sizes(schedule));
+  }
+
+  /** The schedule of the steps planned from now on. */
+  Schedule schedule() {
+    return schedule;
+  }
+
+  /** Plans with another schedule from now on. */
+  void use(Schedule better) {
+    schedule = better;
   }
 
   /** The epoch of a step: epochs from 0 on, steps from 1 on. */
@@ -54,21 +70,13 @@ public final class Planner implements PlanSource {
   }
 
   @Override
-  public StepPlan plan(long step, int attempt) {
-    return StepPlan.newBuilder()
-        .setRun(config.name())
-        .setAttempt(attempt)
-        .setStep(step)
-        .setEpoch(epoch(step))
-        .setLearningRate(rates.at(step))
-        .addAllMicroBatchSizes(sizes)
-        .setWindowSamples(config.schedule().window())
-        .setOrder(
-            switch (config.schedule().order()) {
-              case EAGER -> Order.ORDER_EAGER;
-              case FILL_DRAIN -> Order.ORDER_FILL_DRAIN;
-            })
-        .setKeep(config.distils() ? config.masking().keep() : 0)
-        .build();
+  public PlannedStep plan(long step, int attempt) {
+    return new PlannedStep(
+        step,
+        attempt,
+        epoch(step),
+        rates.at(step),
+        config.distils() ? config.masking().keep() : 0,
+        schedule);
   }
 }

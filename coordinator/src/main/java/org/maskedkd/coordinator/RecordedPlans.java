@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
@@ -40,7 +39,7 @@ final class RecordedPlans implements PlanSource {
   }
 
   @Override
-  public StepPlan plan(long step, int attempt) {
+  public PlannedStep plan(long step, int attempt) {
     PlanLine line = lines.get(step);
     if (line == null) {
       throw new RunException(
@@ -53,22 +52,14 @@ final class RecordedPlans implements PlanSource {
               + "); end before it with --max-steps "
               + (step - 1));
     }
-    StepPlan plan;
+    PlannedStep plan;
     try {
-      plan = line.toPlan(config.name(), attempt);
+      plan = line.toPlan(attempt, config.distils() ? 1 : 0);
     } catch (IllegalArgumentException e) {
-      throw new RunException(
-          ExitCode.BAD_DATA,
-          file
-              + ", step "
-              + step
-              + ": order \""
-              + line.order()
-              + "\", expected eager or fill-drain",
-          e);
+      throw new RunException(ExitCode.BAD_DATA, file + ", step " + step + ": " + e.getMessage(), e);
     }
-    int samples = plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).sum();
-    if (samples != config.schedule().batch() || (plan.getKeep() > 0) != config.distils()) {
+    int samples = plan.schedule().batch();
+    if (samples != config.schedule().batch() || (plan.keep() > 0) != config.distils()) {
       throw new RunException(
           ExitCode.USAGE,
           String.format(
@@ -77,7 +68,7 @@ final class RecordedPlans implements PlanSource {
               file,
               step,
               samples,
-              plan.getKeep(),
+              plan.keep(),
               config.schedule().batch(),
               config.distils() ? "a" : "no"));
     }

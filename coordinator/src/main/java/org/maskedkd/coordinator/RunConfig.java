@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.nio.file.Path;
 import java.util.List;
+import org.maskedkd.schedule.Order;
 
 /**
  * Everything a run is told, resolved and checked. {@code defaults.yaml} beside this class holds
@@ -72,14 +73,6 @@ public record RunConfig(
     RANDOM_RESIZED,
     @JsonProperty("pad")
     PAD
-  }
-
-  /** In which order the student runs forwards and backwards. */
-  public enum Order {
-    @JsonProperty("eager")
-    EAGER,
-    @JsonProperty("fill-drain")
-    FILL_DRAIN
   }
 
   /** The model that learns. */

@@ -12,7 +12,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
@@ -178,7 +177,7 @@ public final class RunDirectory implements AutoCloseable {
   }
 
   /** Records a plan; it is on the disk when this returns, so that it can be sent. */
-  void add(StepPlan plan) {
+  void add(PlannedStep plan) {
     plans = plans == null ? JsonLines.append(path.resolve(PLANS)) : plans;
     plans.add(PlanLine.of(plan), /* sync= */ true);
   }

@@ -4,14 +4,15 @@ import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Offered;
 import org.maskedkd.proto.v1.StepFailed;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
@@ -19,6 +20,8 @@ import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.schedule.Action;
+import org.maskedkd.schedule.Operation;
 
 /**
  * Leads one training step from its plan to its record: what the student has run forward goes to the
@@ -46,22 +49,33 @@ final class StepExecutor {
 
   private final BitSet forwarded = new BitSet();
   private final BitSet answered = new BitSet();
-  private StepPlan plan = StepPlan.getDefaultInstance();
-  private int batch;
+
+  /** Patches that the teachers' queue does not hold yet. */
+  private final Map<Integer, MaskedWork> held = new HashMap<>();
+
+  /** Signals that came before their forward, since the patches did. */
+  private final Map<Integer, TeacherAnswer> early = new HashMap<>();
+
+  private final String run;
+  private @Nullable PlannedStep current;
+  private int queued;
   private double teacherSeconds;
   private long dropped;
 
   /**
+   * @param run its name
    * @param pool null without teachers
    * @param wayOut what a failed run can go on from, for messages
    */
   StepExecutor(
+      String run,
       StudentLink student,
       @Nullable TeacherPool pool,
       ForwardedInbox inbox,
       LossFunction loss,
       int classes,
       Supplier<String> wayOut) {
+    this.run = run;
     this.student = student;
     this.pool = pool;
     this.inbox = inbox;
@@ -81,10 +95,12 @@ final class StepExecutor {
    * @param allForwarded run once, when every forward is done and at least one backward is still to
    *     come: the time to send the next plan
    */
-  Result run(StepPlan newPlan, Runnable allForwarded) {
-    plan = newPlan;
-    batch = newPlan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).sum();
+  Result run(PlannedStep plan, Runnable allForwarded) {
+    current = plan;
     pending.clear();
+    held.clear();
+    early.clear();
+    queued = 0;
     forwarded.clear();
     answered.clear();
     inbox.clear();
@@ -97,6 +113,7 @@ final class StepExecutor {
     while (true) {
       StudentEvent event = student.next();
       switch (event.getEventCase()) {
+        case OFFERED -> offered(event.getOffered());
         case FORWARDED -> forwarded(event.getForwarded(), allForwarded);
         case STEP_DONE -> {
           if (ours(
@@ -114,6 +131,7 @@ final class StepExecutor {
             CHECKPOINTED,
             RESTORED,
             EXPORTED,
+            PROFILED,
             EVENT_NOT_SET ->
             throw new RunException(
                 ExitCode.INTERNAL,
@@ -121,25 +139,36 @@ final class StepExecutor {
                     + " sent "
                     + event.getEventCase()
                     + " in the midst of step "
-                    + plan.getStep());
+                    + plan.step());
       }
     }
   }
 
-  private boolean ours(String run, int attempt, long step) {
-    return run.equals(plan.getRun()) && attempt == plan.getAttempt() && step == plan.getStep();
+  private PlannedStep plan() {
+    return Objects.requireNonNull(current, "no step was begun");
+  }
+
+  private int count() {
+    return plan().schedule().sizes().size();
+  }
+
+  private boolean ours(String ofRun, int attempt, long step) {
+    return ofRun.equals(run) && attempt == plan().attempt() && step == plan().step();
+  }
+
+  private boolean ours(MicroBatchKey key) {
+    return ours(key.getRun(), key.getAttempt(), key.getStep())
+        && key.getIndex() >= 0
+        && key.getIndex() < count();
   }
 
   private Result result(StepRecord record, long redoneBefore) {
-    if (answered.cardinality() != plan.getMicroBatchSizesCount()) {
+    if (answered.cardinality() != count()) {
       throw new RunException(
           ExitCode.INTERNAL,
           String.format(
               "%s ended step %d after %d of %d gradients",
-              student.name(),
-              plan.getStep(),
-              answered.cardinality(),
-              plan.getMicroBatchSizesCount()));
+              student.name(), plan().step(), answered.cardinality(), count()));
     }
     return new Result(
         record,
@@ -156,25 +185,34 @@ final class StepExecutor {
     throw new RunException(
         ExitCode.INTERNAL,
         "step "
-            + plan.getStep()
+            + plan().step()
             + " failed in the student: "
             + failure.getReason()
             + "; "
             + wayOut.get());
   }
 
-  private void forwarded(Forwarded frame, Runnable allForwarded) {
-    MicroBatchKey key = frame.getKey();
-    int index = key.getIndex();
-    if (!ours(key.getRun(), key.getAttempt(), key.getStep())
-        || index < 0
-        || index >= plan.getMicroBatchSizesCount()
-        || forwarded.get(index)) {
+  private void offered(Offered frame) {
+    int index = frame.getKey().getIndex();
+    if (!ours(frame.getKey()) || forwarded.get(index)) {
       dropped++;
       return;
     }
-    int samples = plan.getMicroBatchSizes(index);
-    ForwardedBatch micro = inbox.add(frame, samples);
+    MaskedWork work = inbox.add(frame, plan().schedule().sizes().get(index));
+    if (work != null) {
+      queue(index, work);
+    }
+  }
+
+  private void forwarded(Forwarded frame, Runnable allForwarded) {
+    MicroBatchKey key = frame.getKey();
+    int index = key.getIndex();
+    if (!ours(key) || forwarded.get(index)) {
+      dropped++;
+      return;
+    }
+    int samples = plan().schedule().sizes().get(index);
+    ForwardedBatch micro = inbox.add(frame, samples, !plan().schedule().offers());
     if (micro == null) {
       return;
     }
@@ -186,20 +224,50 @@ final class StepExecutor {
               student.name(), micro.samples(), Keys.describe(key), samples));
     }
     forwarded.set(index);
-    if (pool != null && micro.work() != null) {
-      pending.put(index, micro);
-      pool.submit(micro.work());
-    }
-    if (forwarded.cardinality() == plan.getMicroBatchSizesCount()) {
+    if (forwarded.cardinality() == count()) {
       allForwarded.run();
     }
     if (pool == null) {
       backward(micro, null);
+      return;
+    }
+    pending.put(index, micro);
+    if (micro.work() != null) {
+      queue(index, micro.work());
+    }
+    TeacherAnswer answer = early.remove(index);
+    if (answer != null) {
+      answered(answer);
+    }
+  }
+
+  /** Hands over what the schedule's queue of the teachers has next, as far as it is there. */
+  private void queue(int index, MaskedWork work) {
+    held.put(index, work);
+    List<Action> actions = plan().schedule().teachers();
+    for (; queued < actions.size(); queued++) {
+      Action next = actions.get(queued);
+      if (next.operation() == Operation.AWAIT) {
+        if (forwarded.cardinality() < count()) {
+          return;
+        }
+      } else {
+        MaskedWork there = held.remove(next.index());
+        if (there == null) {
+          return;
+        }
+        Objects.requireNonNull(pool).submit(there);
+      }
     }
   }
 
   private void answered(TeacherAnswer answer) {
-    ForwardedBatch micro = pending.remove(answer.key().getIndex());
+    int index = answer.key().getIndex();
+    ForwardedBatch micro = pending.remove(index);
+    if (micro == null && !forwarded.get(index)) {
+      early.put(index, answer);
+      return;
+    }
     if (micro == null || !micro.key().equals(answer.key())) {
       throw new IllegalStateException("a signal without its forward: " + answer.key());
     }
@@ -209,7 +277,9 @@ final class StepExecutor {
 
   private void backward(ForwardedBatch micro, float @Nullable [] teacher) {
     float[] gradient = new float[micro.logits().length];
-    LossParts parts = loss.apply(micro.logits(), teacher, micro.target(), classes, batch, gradient);
+    LossParts parts =
+        loss.apply(
+            micro.logits(), teacher, micro.target(), classes, plan().schedule().batch(), gradient);
     if (!Double.isFinite(parts.getTotal())) {
       throw new RunException(ExitCode.INTERNAL, notFinite(micro, teacher, parts));
     }

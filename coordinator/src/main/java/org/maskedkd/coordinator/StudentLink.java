@@ -138,7 +138,15 @@ final class StudentLink implements AutoCloseable {
         case STEP_FAILED ->
             throw new RunException(
                 ExitCode.INTERNAL, name() + " failed: " + event.getStepFailed().getReason());
-        case STEP_DONE, PROBE_DONE, EVALUATED, CHECKPOINTED, RESTORED, EXPORTED, EVENT_NOT_SET ->
+        case OFFERED,
+            STEP_DONE,
+            PROBE_DONE,
+            EVALUATED,
+            CHECKPOINTED,
+            RESTORED,
+            EXPORTED,
+            PROFILED,
+            EVENT_NOT_SET ->
             throw new RunException(
                 ExitCode.INTERNAL, name() + " sent " + found + ", expected " + expected);
       }

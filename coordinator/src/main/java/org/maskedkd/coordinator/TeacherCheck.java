@@ -81,7 +81,7 @@ final class TeacherCheck {
     if (frame.getKey().getStep() != 0 || frame.getKey().getAttempt() != probe.getAttempt()) {
       return;
     }
-    ForwardedBatch micro = inbox.add(frame, probe.getMicroBatch());
+    ForwardedBatch micro = inbox.add(frame, probe.getMicroBatch(), true);
     if (micro != null && micro.work() != null) {
       pending.put(micro.key().getIndex(), micro);
       pool.submit(micro.work());

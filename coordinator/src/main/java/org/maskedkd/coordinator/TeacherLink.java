@@ -55,6 +55,7 @@ final class TeacherLink {
 
   private final EventLoop loop;
   private final Peer peer;
+  private final int index;
   private final OpenTeacher request;
   private final Patience patience;
   private final Listener listener;
@@ -68,9 +69,18 @@ final class TeacherLink {
   private @Nullable RunException lastFailure;
   private @Nullable DuplexStream<MaskedMicroBatch, TeacherSignal> stream;
 
+  /**
+   * @param index its place in the pool, from 0 on
+   */
   TeacherLink(
-      EventLoop loop, Peer peer, OpenTeacher request, Patience patience, Listener listener) {
+      EventLoop loop,
+      int index,
+      Peer peer,
+      OpenTeacher request,
+      Patience patience,
+      Listener listener) {
     this.loop = loop;
+    this.index = index;
     this.peer = peer;
     this.request = request;
     this.patience = patience;
@@ -193,7 +203,7 @@ final class TeacherLink {
       if (signal.getLast()) {
         arriving.remove(work.key());
         float[] logits = Tensors.floats(assembler.finish(), "logits", work.samples(), classes);
-        finished(new TeacherAnswer(work.key(), logits, signal.getSpan()));
+        finished(new TeacherAnswer(work.key(), index, logits, signal.getSpan()));
       }
     } catch (IllegalArgumentException e) {
       throw new RunException(

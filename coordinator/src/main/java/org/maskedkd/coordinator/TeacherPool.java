@@ -10,6 +10,7 @@ import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
@@ -64,7 +65,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     this.patience = patience;
     this.notices = notices;
     this.links =
-        peers.stream().map(peer -> new TeacherLink(loop, peer, request, patience, this)).toList();
+        IntStream.range(0, peers.size())
+            .mapToObj(i -> new TeacherLink(loop, i, peers.get(i), request, patience, this))
+            .toList();
   }
 
   /**

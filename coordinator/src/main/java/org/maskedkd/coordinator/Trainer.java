@@ -7,7 +7,6 @@ import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.Evaluate;
 import org.maskedkd.proto.v1.Evaluated;
 import org.maskedkd.proto.v1.Export;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.proto.v1.WeightsChoice;
@@ -37,7 +36,9 @@ final class Trainer {
   private final long lastStep;
   private final int attempt;
 
-  private StepPlan newestPlan = StepPlan.getDefaultInstance();
+  /** What the student was last told to do. */
+  private @Nullable PlannedStep newest;
+
   private long checkpointed;
   private long evaluations;
   private double bestTop1 = -1;
@@ -74,7 +75,13 @@ final class Trainer {
             stages.pool() == null ? RunConfig.Kind.NONE : d.kind(), d.alpha(), d.temperature());
     this.steps =
         new StepExecutor(
-            stages.student(), stages.pool(), stages.inbox(), loss, stages.classes(), this::wayOut);
+            config.name(),
+            stages.student(),
+            stages.pool(),
+            stages.inbox(),
+            loss,
+            stages.classes(),
+            this::wayOut);
     directory.steps().forEach(means::add);
     directory.epochs().forEach(line -> bestTop1 = Math.max(bestTop1, line.bestTop1()));
   }
@@ -86,16 +93,14 @@ final class Trainer {
       makeUp(from);
     }
     for (long step = from + 1; step <= lastStep; step++) {
-      boolean planned = newestPlan.getStep() == step;
+      boolean planned = newest != null && newest.step() == step;
       ExitCode code = stop.get();
       if (code != null && !planned) {
         return stopped(step - 1, code);
       }
-      if (!planned) {
-        send(step);
-      }
+      PlannedStep plan = planned && newest != null ? newest : send(step);
       long current = step;
-      StepExecutor.Result result = steps.run(newestPlan, () -> lookAhead(current));
+      StepExecutor.Result result = steps.run(plan, () -> lookAhead(current));
       record(result);
       if (endsEpoch(step)) {
         endEpoch(step);
@@ -138,10 +143,14 @@ final class Trainer {
     return code;
   }
 
-  private void send(long step) {
-    newestPlan = plans.plan(step, attempt);
-    directory.add(newestPlan);
-    stages.student().send(StudentCommand.newBuilder().setPlan(newestPlan).build());
+  private PlannedStep send(long step) {
+    PlannedStep plan = plans.plan(step, attempt);
+    directory.add(plan);
+    stages
+        .student()
+        .send(StudentCommand.newBuilder().setPlan(plan.toMessage(config.name())).build());
+    newest = plan;
+    return plan;
   }
 
   private void lookAhead(long step) {

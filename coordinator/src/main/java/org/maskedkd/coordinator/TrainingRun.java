@@ -100,7 +100,7 @@ public final class TrainingRun {
   }
 
   private int largest() {
-    return Planner.largest(Planner.sizes(config.schedule()));
+    return Planner.largest(config.schedule());
   }
 
   /**

@@ -34,7 +34,7 @@ class ConfigLoaderTest {
     assertThat(config.schedule())
         .isEqualTo(
             new RunConfig.Schedule(
-                300, 1024, MicroBatches.uniform(4), 1024, RunConfig.Order.EAGER));
+                300, 1024, MicroBatches.uniform(4), 1024, org.maskedkd.schedule.Order.EAGER));
     assertThat(config.optimizer())
         .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0));
     assertThat(config.augmentation())
@@ -126,7 +126,7 @@ class ConfigLoaderTest {
         "schedule.epochs=2.5 | schedule.epochs",
         "schedule.epochs=many | schedule.epochs is \"many\"",
         "schedule.batch=3 | too small for 4 micro-batches",
-        "schedule.window=255 | smaller than the largest micro-batch, which has 256",
+        "schedule.window=255 | order eager must hold 256",
         "schedule.micro-batches=[1, 2] | adds up to 3",
         "schedule.micro-batches=[1, x] | a list of their sizes",
         "schedule.micro-batches=0 | schedule.micro-batches is 0",
@@ -153,7 +153,7 @@ class ConfigLoaderTest {
   @Test
   void parse_fillDrain_needsAWindowOfTheBatch() {
     assertThat(refusal(SMALL, "schedule.order=fill-drain", "schedule.window=512"))
-        .contains("512", "1024", "eager");
+        .contains("512", "1024", "fill-drain");
   }
 
   @Test

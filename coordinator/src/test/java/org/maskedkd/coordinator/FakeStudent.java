@@ -18,6 +18,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
+import org.maskedkd.proto.v1.Action;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.Evaluate;
@@ -28,9 +29,11 @@ import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Numerics;
+import org.maskedkd.proto.v1.Offered;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Probe;
 import org.maskedkd.proto.v1.ProbeDone;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepDone;
@@ -88,7 +91,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
   public void open(OpenStudent request, StreamObserver<StudentOpened> out) {
     StudentOpened opened =
         StudentOpened.newBuilder()
-            .setProtocolVersion(1)
+            .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
             .setModel(
                 ModelInfo.newBuilder()
                     .setModel("toy")
@@ -195,7 +198,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
         disk.exports.put(command.getExport().getFile(), command.getExport().getMetadataMap());
         send(out, b -> b.setExported(Exported.newBuilder().setFile(command.getExport().getFile())));
       }
-      case BACKWARD, COMMAND_NOT_SET ->
+      case PROFILE, BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException("unexpected " + command.getCommandCase());
     }
   }
@@ -217,34 +220,44 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
       return;
     }
     List<Integer> sizes = plan.getMicroBatchSizesList();
+    int[] from = new int[sizes.size() + 1];
+    for (int i = 0; i < sizes.size(); i++) {
+      from[i + 1] = from[i] + sizes.get(i);
+    }
     double[][] sum = new double[Toy.CLASSES][Toy.PIXELS];
-    int held = 0;
-    int next = 0;
-    int nextFrom = 0;
-    int backFrom = 0;
     LossParts.Builder loss = LossParts.newBuilder();
-    for (int back = 0; back < sizes.size(); ) {
-      if (next < sizes.size() && held + sizes.get(next) <= plan.getWindowSamples()) {
-        MicroBatchKey key = key(plan, next);
-        beforeForward.accept(key);
-        forward(key, plan.getStep(), nextFrom, sizes.get(next), plan.getKeep(), false, out);
-        held += sizes.get(next);
-        nextFrom += sizes.get(next);
-        next++;
-      } else {
-        MicroBatchKey key = key(plan, back);
-        accumulate(sum, await(gradient(key)), plan.getStep(), backFrom);
-        LossParts part = Objects.requireNonNull(losses.get(key));
-        loss.setTotal(loss.getTotal() + part.getTotal())
-            .setBase(loss.getBase() + part.getBase())
-            .setDistillation(loss.getDistillation() + part.getDistillation())
-            .setStudentCorrect(loss.getStudentCorrect() + part.getStudentCorrect())
-            .setTeacherCorrect(loss.getTeacherCorrect() + part.getTeacherCorrect());
-        held -= sizes.get(back);
-        backFrom += sizes.get(back);
-        back++;
+    boolean offers = false;
+    for (Action action : plan.getActionsList()) {
+      int i = action.getIndex();
+      MicroBatchKey key = key(plan, i);
+      switch (action.getOperation()) {
+        case OPERATION_OFFER -> {
+          offers = true;
+          offer(key, plan.getStep(), from[i], sizes.get(i), plan.getKeep(), out);
+        }
+        case OPERATION_FORWARD -> {
+          beforeForward.accept(key);
+          forward(key, plan.getStep(), from[i], sizes.get(i), plan.getKeep(), offers, false, out);
+        }
+        case OPERATION_AWAIT -> {
+          for (int all = 0; all < sizes.size(); all++) {
+            await(gradient(key(plan, all)));
+          }
+        }
+        case OPERATION_BACKWARD -> {
+          accumulate(sum, await(gradient(key)), plan.getStep(), from[i]);
+          LossParts part = Objects.requireNonNull(losses.get(key));
+          loss.setTotal(loss.getTotal() + part.getTotal())
+              .setBase(loss.getBase() + part.getBase())
+              .setDistillation(loss.getDistillation() + part.getDistillation())
+              .setStudentCorrect(loss.getStudentCorrect() + part.getStudentCorrect())
+              .setTeacherCorrect(loss.getTeacherCorrect() + part.getTeacherCorrect());
+        }
+        case OPERATION_UNSPECIFIED, UNRECOGNIZED ->
+            throw new IllegalStateException("unknown action " + action);
       }
     }
+    int images = from[sizes.size()];
     for (int c = 0; c < Toy.CLASSES; c++) {
       for (int x = 0; x < Toy.PIXELS; x++) {
         weights[c][x] -= plan.getLearningRate() * sum[c][x];
@@ -257,11 +270,11 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
             .setStep(plan.getStep())
             .setEpoch(plan.getEpoch())
             .setLearningRate(plan.getLearningRate())
-            .setImages(backFrom)
+            .setImages(images)
             .setLoss(
-                loss.setTotal(loss.getTotal() / backFrom)
-                    .setBase(loss.getBase() / backFrom)
-                    .setDistillation(loss.getDistillation() / backFrom))
+                loss.setTotal(loss.getTotal() / images)
+                    .setBase(loss.getBase() / images)
+                    .setDistillation(loss.getDistillation() / images))
             .setGradientNorm(1)
             .setStepSeconds(0.5)
             .addSpans(Span.newBuilder().setOperation("forward").setEndNanos(100_000_000))
@@ -316,7 +329,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
               .setAttempt(probe.getAttempt())
               .setIndex(i)
               .build();
-      forward(key, 0, from, samples, probe.getKeep(), true, out);
+      forward(key, 0, from, samples, probe.getKeep(), false, true, out);
       from += samples;
     }
     int images = from;
@@ -336,13 +349,11 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
       int from,
       int samples,
       double keep,
+      boolean offered,
       boolean oneHot,
       StreamObserver<StudentEvent> out) {
-    int count = (int) Math.round(keep * Toy.PATCHES);
     float[] logits = new float[samples * Toy.CLASSES];
     float[] target = new float[samples * Toy.CLASSES];
-    int[] indices = new int[samples * count];
-    ByteBuffer patches = ByteBuffer.allocate(samples * count * Toy.PATCH_BYTES);
     for (int i = 0; i < samples; i++) {
       byte[] image = Toy.image(step, from + i);
       double[] values = Toy.logits(weights, image);
@@ -355,24 +366,53 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
         row[Toy.label(image)] = 1;
       }
       System.arraycopy(row, 0, target, i * Toy.CLASSES, Toy.CLASSES);
-      int[] kept = Toy.kept(image, keep);
-      System.arraycopy(kept, 0, indices, i * count, count);
-      patches.put(Toy.cut(image, kept));
     }
     // Two frames: the relay must not depend on how a micro-batch is cut.
     List<Tensor> first = new ArrayList<>();
     first.add(TensorFrames.floats("logits", logits, samples, Toy.CLASSES));
-    if (keep > 0) {
-      first.add(TensorFrames.ints("kept_indices", indices, samples, count));
+    if (keep > 0 && !offered) {
+      List<Tensor> patches = patches(step, from, samples, keep);
+      first.add(patches.get(0));
       send(out, b -> b.setForwarded(Forwarded.newBuilder().setKey(key).addAllTensors(first)));
       first.clear();
-      first.add(
-          TensorFrames.bytes("kept_patches", patches.flip(), samples, count, Toy.PATCH_BYTES));
+      first.add(patches.get(1));
     }
     first.add(TensorFrames.floats("target", target, samples, Toy.CLASSES));
     send(
         out,
         b -> b.setForwarded(Forwarded.newBuilder().setKey(key).addAllTensors(first).setLast(true)));
+  }
+
+  private void offer(
+      MicroBatchKey key,
+      long step,
+      int from,
+      int samples,
+      double keep,
+      StreamObserver<StudentEvent> out) {
+    List<Tensor> patches = patches(step, from, samples, keep);
+    send(out, b -> b.setOffered(Offered.newBuilder().setKey(key).addTensors(patches.get(0))));
+    send(
+        out,
+        b ->
+            b.setOffered(
+                Offered.newBuilder().setKey(key).addTensors(patches.get(1)).setLast(true)));
+  }
+
+  /** Kept indices and patches. */
+  private static List<Tensor> patches(long step, int from, int samples, double keep) {
+    int count = (int) Math.round(keep * Toy.PATCHES);
+    int[] indices = new int[samples * count];
+    ByteBuffer patches = ByteBuffer.allocate(samples * count * Toy.PATCH_BYTES);
+    for (int i = 0; i < samples; i++) {
+      byte[] image = Toy.image(step, from + i);
+      int[] kept = Toy.kept(image, keep);
+      System.arraycopy(kept, 0, indices, i * count, count);
+      patches.put(Toy.cut(image, kept));
+    }
+    return List.of(
+        TensorFrames.ints("kept_indices", indices, samples, count),
+        TensorFrames.bytes("kept_patches", patches.flip(), samples, count, Toy.PATCH_BYTES));
   }
 
   private void evaluate(Evaluate evaluate, StreamObserver<StudentEvent> out) {

@@ -14,6 +14,7 @@ import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
@@ -39,7 +40,7 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
   public void open(OpenTeacher request, StreamObserver<TeacherOpened> out) {
     TeacherOpened opened =
         TeacherOpened.newBuilder()
-            .setProtocolVersion(1)
+            .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
             .setModel(
                 ModelInfo.newBuilder()
                     .setModel("toy-teacher")

@@ -5,36 +5,31 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.maskedkd.proto.v1.Order;
+import org.maskedkd.proto.v1.Action;
 import org.maskedkd.proto.v1.StepPlan;
 
 class PlannerTest {
 
   @Test
-  void uniform_remainder_goesToTheFirst() {
-    assertThat(Planner.uniform(10, 4)).containsExactly(3, 3, 2, 2);
-    assertThat(Planner.uniform(8, 4)).containsExactly(2, 2, 2, 2);
-    assertThat(Planner.uniform(5, 1)).containsExactly(5);
-  }
-
-  @Test
   void plan_givenSizes_keepsThem() {
     Planner planner = new Planner(config("schedule.micro-batches=[1, 4, 5]"), 100);
 
-    StepPlan plan = planner.plan(101, 2);
+    StepPlan plan = planner.plan(101, 2).toMessage("run");
 
     assertThat(plan.getMicroBatchSizesList()).isEqualTo(List.of(1, 4, 5));
     assertThat(plan.getEpoch()).isEqualTo(1);
     assertThat(plan.getStep()).isEqualTo(101);
     assertThat(plan.getAttempt()).isEqualTo(2);
     assertThat(plan.getWindowSamples()).isEqualTo(10);
-    assertThat(plan.getOrder()).isEqualTo(Order.ORDER_EAGER);
+    assertThat(plan.getOrder()).isEqualTo("eager");
+    assertThat(plan.getActionsList().stream().map(PlannerTest::letter).toList())
+        .containsExactly("FORWARD0", "FORWARD1", "FORWARD2", "BACKWARD0", "BACKWARD1", "BACKWARD2");
     assertThat(plan.getKeep()).isEqualTo(0.5);
   }
 
   @Test
   void plan_noTeacher_keepsNothing() {
-    assertThat(new Planner(config("teacher.model="), 5).plan(1, 1).getKeep()).isZero();
+    assertThat(new Planner(config("teacher.model="), 5).plan(1, 1).keep()).isZero();
   }
 
   @Test
@@ -70,6 +65,21 @@ class PlannerTest {
     assertThat(rates.at(2)).isCloseTo(2.5e-4, within(1e-15));
     assertThat(rates.at(4)).isCloseTo(7.5e-4, within(1e-15));
     assertThat(rates.at(5)).isCloseTo(5e-4, within(1e-15));
+  }
+
+  private static String letter(Action action) {
+    return action.getOperation().name().substring("OPERATION_".length()) + action.getIndex();
+  }
+
+  @Test
+  void sizes_auto_beginsWithEightPartsOrAsManyAsTheWindowNeeds() {
+    RunConfig eight = config("schedule.micro-batches=auto", "schedule.batch=80");
+    RunConfig many =
+        config("schedule.micro-batches=auto", "schedule.batch=80", "schedule.window=8");
+
+    assertThat(Planner.sizes(eight.schedule())).hasSize(8).containsOnly(10);
+    assertThat(Planner.sizes(many.schedule())).hasSize(10).containsOnly(8);
+    assertThat(Planner.largest(many.schedule())).isEqualTo(8);
   }
 
   private static RunConfig config(String... overrides) {

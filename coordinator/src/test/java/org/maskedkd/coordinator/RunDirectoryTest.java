@@ -9,10 +9,10 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.maskedkd.proto.v1.Order;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.SchedulePlanner;
 
 class RunDirectoryTest {
 
@@ -20,18 +20,9 @@ class RunDirectoryTest {
 
   @Test
   void add_plan_isReadBackEqual() {
-    StepPlan plan =
-        StepPlan.newBuilder()
-            .setRun("run")
-            .setAttempt(2)
-            .setStep(1)
-            .setEpoch(3)
-            .setLearningRate(0.1 + 0.2)
-            .addAllMicroBatchSizes(List.of(4, 6))
-            .setWindowSamples(7)
-            .setOrder(Order.ORDER_FILL_DRAIN)
-            .setKeep(0.5)
-            .build();
+    PlannedStep plan =
+        new PlannedStep(
+            1, 2, 3, 0.1 + 0.2, 0.5, SchedulePlanner.plan(Order.FILL_DRAIN, List.of(4, 6), 12, 1));
     try (RunDirectory directory = RunDirectory.create(dir)) {
       directory.add(plan);
       assertThat(directory.attempts()).isEqualTo(2);

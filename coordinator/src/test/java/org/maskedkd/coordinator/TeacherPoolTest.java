@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.ExitCode;
@@ -291,7 +292,9 @@ class TeacherPoolTest {
     RunException e = refusal(opened -> opened.setProtocolVersion(4));
 
     assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
-    assertThat(e).hasMessageContaining("version 4").hasMessageContaining("coordinator 1");
+    assertThat(e)
+        .hasMessageContaining("version 4")
+        .hasMessageContaining("coordinator " + Protocol.PROTOCOL_VERSION_VALUE);
   }
 
   @Test

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.maskedkd.proto.v1.EvaluateProgress;
+import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.ExitCode;
@@ -31,10 +32,14 @@ class TrainingRunTest {
       delimiter = '|',
       value = {
         "0 | 4 | 10 | eager",
+        "0 | 2 | 10 | masked-whole",
         "1 | 1 | 10 | eager",
         "1 | [2, 3, 4, 1] | 5 | eager",
         "3 | [1, 1, 1, 1, 1, 1, 1, 1, 1, 1] | 4 | eager",
         "2 | 3 | 10 | fill-drain",
+        "1 | [2, 3, 4, 1] | 4 | sequential",
+        "2 | 4 | 10 | masked-whole",
+        "2 | 4 | 10 | concurrent-full",
       })
   void run_anyTeachersSizesAndWindow_learnsWhatPlainTrainingLearns(
       int teachers, String sizes, int window, String order) throws IOException {
@@ -43,7 +48,9 @@ class TrainingRunTest {
           house.train(
               "schedule.micro-batches=" + sizes,
               "schedule.window=" + window,
-              "schedule.order=" + order);
+              "schedule.order=" + order,
+              // The toy's student chooses nothing, so that its patches could go first.
+              "masking.criterion=random");
 
       assertThat(code).isEqualTo(ExitCode.DONE);
       assertLearned(house, 8, teachers > 0);
@@ -500,7 +507,9 @@ class TrainingRunTest {
       RunException e = failure(house::train);
 
       assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
-      assertThat(e).hasMessageContaining("version 9").hasMessageContaining("coordinator 1");
+      assertThat(e)
+          .hasMessageContaining("version 9")
+          .hasMessageContaining("coordinator " + Protocol.PROTOCOL_VERSION_VALUE);
     }
   }
 

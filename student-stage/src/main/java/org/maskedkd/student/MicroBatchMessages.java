@@ -3,11 +3,14 @@ package org.maskedkd.student;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Offered;
 import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
@@ -18,12 +21,11 @@ final class MicroBatchMessages {
 
   /**
    * What the student says of a micro-batch after its forward, in frames; the last one is marked.
+   *
+   * @param kept null where there is no teacher, or the patches went before
    */
-  static List<Forwarded> forwarded(
-      String run,
-      int attempt,
-      long step,
-      int index,
+  static List<StudentEvent> forwarded(
+      MicroBatchKey key,
       float[] logits,
       float[] targets,
       int images,
@@ -33,27 +35,39 @@ final class MicroBatchMessages {
     tensors.add(TensorFrames.floats("logits", logits, images, classes));
     tensors.add(TensorFrames.floats("target", targets, images, classes));
     if (kept != null) {
-      tensors.add(TensorFrames.ints("kept_indices", kept.indices(), images, kept.perImage()));
-      tensors.add(
-          TensorFrames.bytes(
-              "kept_patches", kept.patches(), images, kept.perImage(), kept.patchBytes()));
+      tensors.addAll(tensors(kept));
     }
-    MicroBatchKey key =
-        MicroBatchKey.newBuilder()
-            .setRun(run)
-            .setAttempt(attempt)
-            .setStep(step)
-            .setIndex(index)
-            .build();
+    return inFrames(
+        tensors,
+        (frame, last) ->
+            StudentEvent.newBuilder()
+                .setForwarded(Forwarded.newBuilder().setKey(key).addAllTensors(frame).setLast(last))
+                .build());
+  }
+
+  /** The patches of a micro-batch, before its forward, in frames; the last one is marked. */
+  static List<StudentEvent> offered(MicroBatchKey key, TeacherView.Kept kept) {
+    return inFrames(
+        tensors(kept),
+        (frame, last) ->
+            StudentEvent.newBuilder()
+                .setOffered(Offered.newBuilder().setKey(key).addAllTensors(frame).setLast(last))
+                .build());
+  }
+
+  private static List<Tensor> tensors(TeacherView.Kept kept) {
+    return List.of(
+        TensorFrames.ints("kept_indices", kept.indices(), kept.images(), kept.perImage()),
+        TensorFrames.bytes(
+            "kept_patches", kept.patches(), kept.images(), kept.perImage(), kept.patchBytes()));
+  }
+
+  private static List<StudentEvent> inFrames(
+      List<Tensor> tensors, BiFunction<List<Tensor>, Boolean, StudentEvent> message) {
     List<List<Tensor>> groups = TensorFrames.cut(tensors);
-    List<Forwarded> messages = new ArrayList<>();
+    List<StudentEvent> messages = new ArrayList<>();
     for (int i = 0; i < groups.size(); i++) {
-      messages.add(
-          Forwarded.newBuilder()
-              .setKey(key)
-              .addAllTensors(groups.get(i))
-              .setLast(i == groups.size() - 1)
-              .build());
+      messages.add(message.apply(groups.get(i), i == groups.size() - 1));
     }
     return messages;
   }

@@ -1,20 +1,27 @@
 package org.maskedkd.student;
 
+import java.util.ArrayList;
 import java.util.List;
-import org.maskedkd.proto.v1.Order;
 import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.schedule.Action;
+import org.maskedkd.schedule.Operation;
+import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.Schedule;
+import org.maskedkd.schedule.ScheduleValidator;
 
 /**
- * Carries out one step's plan: which forward or backward comes next, and when to wait. It knows no
- * tensors, so the rule can be read and tested by itself.
- *
- * <p>Eager: a forward whenever the window has room for it, else the next backward, which runs in
- * index order as soon as its gradient is there. Fill-drain (GPipe's own order): every forward, then
- * every gradient, then the backwards.
+ * Carries out one step's plan, action by action. It decides nothing and knows no tensors, so it can
+ * be read and tested by itself.
  */
 final class StepInterpreter {
   /** What a step is made of. */
   interface Device {
+    /**
+     * Hands the patches of micro-batch {@code index} over before its forward; its samples are
+     * {@code [from, to)} of the batch.
+     */
+    void offer(int index, int from, int to);
+
     /**
      * Runs the forward of micro-batch {@code index}, whose samples are {@code [from, to)} of the
      * batch.
@@ -36,60 +43,67 @@ final class StepInterpreter {
    */
   static void run(StepPlan plan, int batch, Device device)
       throws StepAbandonedException, InterruptedException {
-    check(plan, batch);
-    List<Integer> sizes = plan.getMicroBatchSizesList();
-    int count = sizes.size();
-    int forwards = 0;
-    int backwards = 0;
-    int begin = 0;
-    int held = 0;
-    while (backwards < count) {
-      boolean room =
-          forwards < count
-              && (plan.getOrder() == Order.ORDER_FILL_DRAIN
-                  || held + sizes.get(forwards) <= plan.getWindowSamples());
-      if (room) {
-        int end = begin + sizes.get(forwards);
-        device.forward(forwards, begin, end);
-        held += sizes.get(forwards);
-        begin = end;
-        forwards++;
-        continue;
-      }
-      if (plan.getOrder() == Order.ORDER_FILL_DRAIN) {
-        for (int i = backwards; i < count; i++) {
-          device.awaitGradient(i);
+    Schedule schedule = schedule(plan, batch);
+    int[] ends = new int[schedule.sizes().size()];
+    int end = 0;
+    for (int i = 0; i < ends.length; i++) {
+      end += schedule.sizes().get(i);
+      ends[i] = end;
+    }
+    for (Action action : schedule.student()) {
+      int index = action.index();
+      switch (action.operation()) {
+        case OFFER -> device.offer(index, ends[index] - schedule.sizes().get(index), ends[index]);
+        case FORWARD ->
+            device.forward(index, ends[index] - schedule.sizes().get(index), ends[index]);
+        case AWAIT -> {
+          for (int i = 0; i < ends.length; i++) {
+            device.awaitGradient(i);
+          }
         }
+        case BACKWARD -> {
+          device.awaitGradient(index);
+          device.backward(index);
+        }
+        case TEACHER, OPTIMIZER ->
+            throw new IllegalStateException(action + " is no action of a student");
       }
-      device.awaitGradient(backwards);
-      device.backward(backwards);
-      held -= sizes.get(backwards);
-      backwards++;
     }
   }
 
-  private static void check(StepPlan plan, int batch) {
-    int sum = 0;
-    int largest = 0;
-    for (int size : plan.getMicroBatchSizesList()) {
-      if (size < 1) {
+  private static Schedule schedule(StepPlan plan, int batch) {
+    List<Action> actions = new ArrayList<>(plan.getActionsCount());
+    for (org.maskedkd.proto.v1.Action action : plan.getActionsList()) {
+      actions.add(
+          switch (action.getOperation()) {
+            case OPERATION_OFFER -> new Action(Operation.OFFER, action.getIndex());
+            case OPERATION_FORWARD -> new Action(Operation.FORWARD, action.getIndex());
+            case OPERATION_AWAIT -> Action.BARRIER;
+            case OPERATION_BACKWARD -> new Action(Operation.BACKWARD, action.getIndex());
+            case OPERATION_UNSPECIFIED, UNRECOGNIZED ->
+                throw new IllegalArgumentException(
+                    "step %d: action %d is unknown to this student"
+                        .formatted(plan.getStep(), action.getOperationValue()));
+          });
+    }
+    try {
+      Schedule schedule =
+          new Schedule(
+              Order.of(plan.getOrder()),
+              plan.getMicroBatchSizesList(),
+              plan.getWindowSamples(),
+              actions,
+              List.of());
+      ScheduleValidator.check(schedule, 0);
+      if (schedule.batch() != batch) {
         throw new IllegalArgumentException(
-            "step %d: micro-batch sizes must be at least 1, found %s"
-                .formatted(plan.getStep(), plan.getMicroBatchSizesList()));
+            "micro-batch sizes %s add up to %d, the batch has %d"
+                .formatted(schedule.sizes(), schedule.batch(), batch));
       }
-      sum += size;
-      largest = Math.max(largest, size);
-    }
-    if (sum != batch) {
+      return schedule;
+    } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
-          "step %d: micro-batch sizes %s add up to %d, the batch has %d"
-              .formatted(plan.getStep(), plan.getMicroBatchSizesList(), sum, batch));
-    }
-    int needed = plan.getOrder() == Order.ORDER_FILL_DRAIN ? batch : largest;
-    if (plan.getWindowSamples() < needed) {
-      throw new IllegalArgumentException(
-          "step %d: a window of %d samples cannot hold %d, which %s needs"
-              .formatted(plan.getStep(), plan.getWindowSamples(), needed, plan.getOrder()));
+          "step %d: %s".formatted(plan.getStep(), e.getMessage()), e);
     }
   }
 }

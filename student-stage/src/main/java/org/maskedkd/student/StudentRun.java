@@ -18,13 +18,14 @@ import org.maskedkd.proto.v1.EvaluateProgress;
 import org.maskedkd.proto.v1.Evaluated;
 import org.maskedkd.proto.v1.Export;
 import org.maskedkd.proto.v1.Exported;
-import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Probe;
 import org.maskedkd.proto.v1.ProbeDone;
+import org.maskedkd.proto.v1.Profile;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.Restore;
 import org.maskedkd.proto.v1.Restored;
@@ -217,6 +218,7 @@ final class StudentRun implements AutoCloseable {
       case CHECKPOINT -> outbox.send(checkpoint(command.getCheckpoint()));
       case RESTORE -> outbox.send(restore(command.getRestore()));
       case EXPORT -> outbox.send(export(command.getExport()));
+      case PROFILE -> outbox.send(profile(command.getProfile()));
       case BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException(command.getCommandCase() + " is not a queued command");
     }
@@ -251,7 +253,7 @@ final class StudentRun implements AutoCloseable {
             forward.config(),
             teacherView,
             inbox,
-            forwarded -> outbox.send(event(forwarded)),
+            outbox::send,
             spec.getSeed(),
             spec.getStudent().getDropPath())) {
       StepInterpreter.run(plan, batch.count(), step);
@@ -313,10 +315,6 @@ final class StudentRun implements AutoCloseable {
     metrics.dataWait(record.getDataWaitSeconds());
   }
 
-  private static StudentEvent event(Forwarded forwarded) {
-    return StudentEvent.newBuilder().setForwarded(forwarded).build();
-  }
-
   private static StudentEvent failed(StepPlan plan, String reason) {
     return StudentEvent.newBuilder()
         .setStepFailed(
@@ -326,6 +324,19 @@ final class StudentRun implements AutoCloseable {
                 .setStep(plan.getStep())
                 .setReason(reason))
         .build();
+  }
+
+  private StudentEvent profile(Profile request) throws Exception {
+    try {
+      return StudentEvent.newBuilder()
+          .setProfiled(
+              new StudentProfile(
+                      device, forward.config(), teacherView, spec.getStudent().getDropPath())
+                  .measure(request))
+          .build();
+    } finally {
+      learner.dropGradients();
+    }
   }
 
   /** Evaluation images with what a teacher would see of them; nothing is trained. */
@@ -356,15 +367,16 @@ final class StudentRun implements AutoCloseable {
                   0,
                   images);
           MicroBatchMessages.forwarded(
-                  probe.getRun(),
-                  probe.getAttempt(),
-                  0,
-                  index,
+                  MicroBatchKey.newBuilder()
+                      .setRun(probe.getRun())
+                      .setAttempt(probe.getAttempt())
+                      .setIndex(index)
+                      .build(),
                   Tensors.floats(result.logits()),
                   batch.targets(),
                   count,
                   kept)
-              .forEach(message -> outbox.send(event(message)));
+              .forEach(outbox::send);
         }
         index++;
         images += count;

@@ -6,6 +6,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Backward;
+import org.maskedkd.proto.v1.ClockReply;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.ShutdownReply;
@@ -123,6 +125,12 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   }
 
   @Override
+  public void clock(ClockRequest request, StreamObserver<ClockReply> response) {
+    response.onNext(ClockReply.newBuilder().setNanos(System.nanoTime()).build());
+    response.onCompleted();
+  }
+
+  @Override
   public void shutdown(ShutdownRequest request, StreamObserver<ShutdownReply> response) {
     log.info("asked to shut down: {}", request.getReason());
     response.onNext(ShutdownReply.getDefaultInstance());
@@ -158,7 +166,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       try {
         switch (command.getCommandCase()) {
           case BACKWARD -> backward(command.getBackward());
-          case PLAN, PROBE, EVALUATE, CHECKPOINT, RESTORE, EXPORT -> inbox.command(command);
+          case PLAN, PROBE, EVALUATE, CHECKPOINT, RESTORE, EXPORT, PROFILE ->
+              inbox.command(command);
           case COMMAND_NOT_SET ->
               throw new IllegalArgumentException(
                   "a command that this student does not know; it speaks protocol version "

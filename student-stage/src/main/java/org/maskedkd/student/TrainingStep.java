@@ -2,14 +2,16 @@ package org.maskedkd.student;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
-import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.LossParts;
+import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.vit.DropPath;
 import org.maskedkd.vit.VitConfig;
 
@@ -21,12 +23,15 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final VitConfig config;
   private final @Nullable TeacherView teacherView;
   private final Inbox inbox;
-  private final Consumer<Forwarded> send;
+  private final Consumer<StudentEvent> send;
   private final long seed;
   private final double dropPath;
 
   /** What still waits for its backward, by micro-batch. */
   private final StudentDevice.@Nullable Activations[] held;
+
+  /** Micro-batches whose patches went before their forward. */
+  private final BitSet offered = new BitSet();
 
   private final List<Span> spans = new ArrayList<>();
   private final LossParts.Builder loss = LossParts.newBuilder();
@@ -38,7 +43,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       VitConfig config,
       @Nullable TeacherView teacherView,
       Inbox inbox,
-      Consumer<Forwarded> send,
+      Consumer<StudentEvent> send,
       long seed,
       double dropPath) {
     this.plan = plan;
@@ -54,6 +59,35 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   }
 
   @Override
+  public void offer(int index, int from, int to) {
+    if (teacherView == null || teacherView.needsAttention(plan.getKeep())) {
+      throw new IllegalArgumentException(
+          "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1 or the criterion random"
+              .formatted(plan.getStep()));
+    }
+    int count = to - from;
+    TeacherView.Kept kept =
+        teacherView.choose(
+            RunData.images(batch, from, to),
+            count,
+            new float[0][],
+            plan.getKeep(),
+            plan.getStep(),
+            from);
+    offered.set(index);
+    MicroBatchMessages.offered(key(index), kept).forEach(send);
+  }
+
+  private MicroBatchKey key(int index) {
+    return MicroBatchKey.newBuilder()
+        .setRun(plan.getRun())
+        .setAttempt(plan.getAttempt())
+        .setStep(plan.getStep())
+        .setIndex(index)
+        .build();
+  }
+
+  @Override
   public void forward(int index, int from, int to) {
     long start = System.nanoTime();
     int count = to - from;
@@ -64,21 +98,13 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     StudentDevice.Activations activations = device.forward(images, count, drops, attention);
     held[index] = activations;
     TeacherView.@Nullable Kept kept =
-        teacherView == null
+        teacherView == null || offered.get(index)
             ? null
             : teacherView.choose(
                 images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
     float[] logits = activations.logits();
     spans.add(span("forward", index, start, System.nanoTime()));
-    MicroBatchMessages.forwarded(
-            plan.getRun(),
-            plan.getAttempt(),
-            plan.getStep(),
-            index,
-            logits,
-            RunData.targets(batch, from, to),
-            count,
-            kept)
+    MicroBatchMessages.forwarded(key(index), logits, RunData.targets(batch, from, to), count, kept)
         .forEach(send);
   }
 

@@ -25,10 +25,11 @@ import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.Optimization;
-import org.maskedkd.proto.v1.Order;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.SchedulePlanner;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
@@ -97,14 +98,14 @@ class ExactGradientTest {
 
   private static void compareRandomPlans(long seed, int plans) throws Exception {
     SplittableRandom random = new SplittableRandom(seed);
-    Map<String, float[]> whole = gradient(List.of(BATCH), BATCH, Order.ORDER_EAGER);
+    Map<String, float[]> whole = gradient(List.of(BATCH), BATCH, Order.EAGER);
     assertThat(whole.values()).allMatch(values -> largest(values) > 0);
     for (int i = 0; i < plans; i++) {
       List<Integer> sizes = split(random);
       int largestSize = sizes.stream().mapToInt(Integer::intValue).max().orElseThrow();
       boolean eager = random.nextBoolean();
       int window = eager ? random.nextInt(largestSize, BATCH + 1) : BATCH;
-      Order order = eager ? Order.ORDER_EAGER : Order.ORDER_FILL_DRAIN;
+      Order order = eager ? Order.EAGER : Order.FILL_DRAIN;
       Map<String, float[]> cut = gradient(sizes, window, order);
       String plan = "seed " + seed + ", sizes " + sizes + ", window " + window + ", " + order;
       whole.forEach(
@@ -128,12 +129,9 @@ class ExactGradientTest {
   private static Map<String, float[]> gradient(List<Integer> sizes, int window, Order order)
       throws Exception {
     StepPlan plan =
-        StepPlan.newBuilder()
+        Plans.of(SchedulePlanner.plan(order, sizes, window, 1)).toBuilder()
             .setRun("exact")
             .setStep(1)
-            .addAllMicroBatchSizes(sizes)
-            .setWindowSamples(window)
-            .setOrder(order)
             .setKeep(KEEP)
             .build();
     Inbox inbox = new Inbox();
@@ -157,7 +155,7 @@ class ExactGradientTest {
             STUDENT,
             view,
             inbox,
-            forwarded -> answer(forwarded, inbox),
+            event -> answer(event.getForwarded(), inbox),
             3,
             DROP_PATH)) {
       StepInterpreter.run(plan, BATCH, step);

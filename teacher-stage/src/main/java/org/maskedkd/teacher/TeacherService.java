@@ -7,16 +7,20 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.ClockReply;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.ShutdownReply;
 import org.maskedkd.proto.v1.ShutdownRequest;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
+import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
@@ -99,6 +103,27 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     return new Supervision(
         new Outbox<>((ServerCallStreamObserver<TeacherSignal>) response),
         (ServerCallStreamObserver<TeacherSignal>) response);
+  }
+
+  @Override
+  public void clock(ClockRequest request, StreamObserver<ClockReply> response) {
+    response.onNext(ClockReply.newBuilder().setNanos(System.nanoTime()).build());
+    response.onCompleted();
+  }
+
+  @Override
+  public void profile(ProfileTeacher request, StreamObserver<TeacherProfiled> response) {
+    compute.execute(
+        () -> {
+          try {
+            response.onNext(
+                TeacherProfile.measure(device, model.config(), maxMicroBatchBytes, request));
+            response.onCompleted();
+          } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
+            log.warn("a profile failed", e);
+            response.onError(Failures.toStatus(e));
+          }
+        });
   }
 
   @Override

@@ -1,0 +1,125 @@
+package org.maskedkd.student;
+
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.Batch;
+import org.maskedkd.proto.v1.DType;
+import org.maskedkd.proto.v1.LossParts;
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Profile;
+import org.maskedkd.proto.v1.ProfilePoint;
+import org.maskedkd.proto.v1.Profiled;
+import org.maskedkd.proto.v1.Span;
+import org.maskedkd.proto.v1.StepPlan;
+import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.vit.VitConfig;
+
+/**
+ * Times a forward and a backward by themselves: the very code of a training step, on blank images,
+ * with a gradient that is there at once. Gradients are left behind for the caller to drop.
+ */
+final class StudentProfile {
+  private static final int MOST_RUNS = 1000;
+  private static final float GRADIENT = 1e-3f;
+
+  private final StudentDevice device;
+  private final VitConfig config;
+  private final @Nullable TeacherView teacherView;
+  private final double dropPath;
+
+  StudentProfile(
+      StudentDevice device, VitConfig config, @Nullable TeacherView teacherView, double dropPath) {
+    this.device = device;
+    this.config = config;
+    this.teacherView = teacherView;
+    this.dropPath = dropPath;
+  }
+
+  /**
+   * @return the median of the repeats for each size and operation
+   */
+  Profiled measure(Profile request) throws StepAbandonedException, InterruptedException {
+    if (request.getRepeats() < 1 || request.getRepeats() > MOST_RUNS) {
+      throw new IllegalArgumentException(
+          "a profile has 1 to %d repeats, found %d".formatted(MOST_RUNS, request.getRepeats()));
+    }
+    Profiled.Builder profiled = Profiled.newBuilder();
+    for (int size : request.getSizesList()) {
+      if (size < 1) {
+        throw new IllegalArgumentException("a profile's sizes are at least 1, found " + size);
+      }
+      double[] forwards = new double[request.getRepeats()];
+      double[] backwards = new double[request.getRepeats()];
+      once(size, request.getKeep());
+      for (int i = 0; i < request.getRepeats(); i++) {
+        List<Span> spans = once(size, request.getKeep());
+        forwards[i] = seconds(spans.get(0));
+        backwards[i] = seconds(spans.get(1));
+      }
+      profiled.addPoints(point("forward", size, forwards));
+      profiled.addPoints(point("backward", size, backwards));
+    }
+    return profiled.build();
+  }
+
+  private static ProfilePoint point(String operation, int size, double[] seconds) {
+    Arrays.sort(seconds);
+    int middle = seconds.length / 2;
+    double median =
+        seconds.length % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
+    return ProfilePoint.newBuilder()
+        .setOperation(operation)
+        .setSamples(size)
+        .setSeconds(median)
+        .build();
+  }
+
+  private static double seconds(Span span) {
+    return (span.getEndNanos() - span.getStartNanos()) / 1e9;
+  }
+
+  /** The spans of one forward and one backward, in this order. */
+  private List<Span> once(int size, double keep)
+      throws StepAbandonedException, InterruptedException {
+    StepPlan plan = StepPlan.newBuilder().addMicroBatchSizes(size).setKeep(keep).build();
+    Inbox inbox = new Inbox();
+    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
+    try (TrainingStep step =
+        new TrainingStep(
+            plan, blank(size), device, config, teacherView, inbox, event -> {}, 0, dropPath)) {
+      step.forward(0, 0, size);
+      inbox.gradient(
+          MicroBatchKey.getDefaultInstance(),
+          new Inbox.Gradient(gradient(size), LossParts.getDefaultInstance()));
+      step.backward(0);
+      return step.spans();
+    }
+  }
+
+  private Batch blank(int size) {
+    int side = config.imageHeight();
+    return new Batch(
+        0,
+        0,
+        size,
+        side,
+        config.classes(),
+        new byte[Math.multiplyExact(size, config.channels() * side * config.imageWidth())],
+        new float[size * config.classes()],
+        new int[size],
+        new int[size]);
+  }
+
+  private TensorFrames.NamedTensor gradient(int size) {
+    int classes = config.classes();
+    float[] values = new float[size * classes];
+    Arrays.fill(values, GRADIENT);
+    Tensor tensor = TensorFrames.floats("logits_gradient", values, size, classes);
+    TensorFrames.Assembler assembler = new TensorFrames.Assembler(tensor.getData().size());
+    assembler.add(tensor);
+    return TensorFrames.require(
+        assembler.finish(), "logits_gradient", DType.DTYPE_FLOAT32, size, classes);
+  }
+}
