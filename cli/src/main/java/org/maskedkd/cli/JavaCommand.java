@@ -41,6 +41,20 @@ final class JavaCommand {
         COORDINATOR_HEAP_MEGABYTES, "", classPath, "org.maskedkd.cli.CoordinatorMain", arguments);
   }
 
+  /**
+   * The command with only some of the cores to run on.
+   *
+   * @param cores such as {@code 0} or {@code 0,2-3}; empty for all
+   */
+  static List<String> pinned(String cores, List<String> command) {
+    if (cores.isEmpty()) {
+      return command;
+    }
+    List<String> pinned = new ArrayList<>(List.of("taskset", "-c", cores));
+    pinned.addAll(command);
+    return pinned;
+  }
+
   /** The list that the build leaves beside the jars. */
   private static String coordinatorJars(Path lib) {
     Path list = lib.resolveSibling("coordinator.classpath");

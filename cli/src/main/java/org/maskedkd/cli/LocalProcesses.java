@@ -102,6 +102,11 @@ final class LocalProcesses implements AutoCloseable {
     return addresses;
   }
 
+  /** Their processes, in the order of the specs. */
+  List<Long> pids() {
+    return stages.stream().map(StageProcess::pid).toList();
+  }
+
   /** Ends {@link #addresses} with {@code code}, if it still waits; from any thread. */
   void abandon(ExitCode code) {
     stages.forEach(stage -> stage.abandon(code));

@@ -28,6 +28,7 @@ public final class Main {
         new ExportCommand(),
         new FlopsCommand(),
         new DoctorCommand(),
+        new BenchCommand(),
         new StudentMain(),
         new TeacherMain(),
         new CoordinatorCommand());

@@ -87,6 +87,11 @@ final class StageProcess {
     }
   }
 
+  /** Its process, the last one if it was started again; 0 before the first start. */
+  synchronized long pid() {
+    return process == null ? 0 : process.pid();
+  }
+
   /** Lets {@link #address} end with {@code code}, if it still waits. */
   void abandon(ExitCode code) {
     port.completeExceptionally(new RunException(code, "stopped before the first step"));
@@ -197,7 +202,9 @@ final class StageProcess {
             logFile().toString()));
     String flags = System.getenv().getOrDefault(spec.role().flagsVariable, "");
     ProcessBuilder builder =
-        new ProcessBuilder(JavaCommand.of(spec.role().heapMegabytes, flags, arguments));
+        new ProcessBuilder(
+            JavaCommand.pinned(
+                spec.cores(), JavaCommand.of(spec.role().heapMegabytes, flags, arguments)));
     builder.environment().put("OMP_NUM_THREADS", Integer.toString(spec.threads()));
     builder.redirectError(Redirect.appendTo(err.toFile()));
     Process started;

@@ -8,8 +8,13 @@ import java.util.List;
  * @param name names it in messages and its log, such as {@code teacher-0}
  * @param arguments the command and its options, without the address
  * @param threads intra-operator threads
+ * @param cores that it may use, such as {@code 0} or {@code 0,2-3}; empty for all
  */
-record StageSpec(String name, Role role, List<String> arguments, int threads) {
+record StageSpec(String name, Role role, List<String> arguments, int threads, String cores) {
+  StageSpec(String name, Role role, List<String> arguments, int threads) {
+    this(name, role, arguments, threads, "");
+  }
+
   enum Role {
     // The student's heap holds decoded batches, the teacher's only the patches that wait.
     STUDENT("student-stage", 2048, "MASKEDKD_STUDENT_JAVA_OPTS"),
