@@ -21,9 +21,7 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.schedule.Costs;
-import org.maskedkd.schedule.Schedule;
 import org.maskedkd.schedule.SchedulePlanner;
-import org.maskedkd.schedule.Simulation;
 import org.maskedkd.schedule.Simulator;
 
 /** One row: a run of a student, teachers and a coordinator as processes of their own. */
@@ -161,15 +159,21 @@ final class BenchRun {
     JsonNode plan = plans.get(plans.size() - 1);
     List<Integer> sizes = new ArrayList<>();
     plan.path("micro_batch_sizes").forEach(size -> sizes.add(size.asInt()));
-    Costs costs = setup.sleep() == null ? null : setup.sleep().costs(setup.batch());
+    BareCosts bare = BareCosts.of(run);
+    SleepDevices sleep = setup.sleep();
+    Costs costs = sleep != null ? sleep.costs(setup.batch()) : bare != null ? bare.costs() : null;
     Double predicted = null;
     Double bound = null;
     if (costs != null) {
-      predicted = predict(which, sizes, plan.path("window_samples").asInt(), costs).step();
-      bound =
-          Math.max(
-              costs.forward().of(setup.batch()) + costs.backward().of(setup.batch()),
-              costs.teacher().of(setup.batch()) / which.teachers());
+      List<Double> slowness = Collections.nCopies(which.teachers(), 1.0);
+      int held = plan.path("window_samples").asInt();
+      predicted =
+          Simulator.run(
+                  SchedulePlanner.plan(which.order(), sizes, held, which.teachers()),
+                  costs,
+                  slowness)
+              .step();
+      bound = costs.bound(setup.batch(), slowness);
     }
     double others = window.after.othersShareSince(window.before);
     double busiest = Math.max(student, teacher);
@@ -193,16 +197,11 @@ final class BenchRun {
         predicted,
         bound,
         bound == null ? null : bound / step,
-        null,
+        bare == null ? null : bare.fixed(),
         others,
         others <= BenchRow.MOST_OTHERS,
         window.peakBytes,
         pids);
-  }
-
-  private static Simulation predict(BenchCase which, List<Integer> sizes, int window, Costs costs) {
-    Schedule schedule = SchedulePlanner.plan(which.order(), sizes, window, which.teachers());
-    return Simulator.run(schedule, costs, Collections.nCopies(which.teachers(), 1.0));
   }
 
   /** The whole lines; behind the last line break one may still be being written. */

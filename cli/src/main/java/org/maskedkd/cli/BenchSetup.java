@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.SchedulePlanner;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.VitConfig;
@@ -54,7 +55,11 @@ record BenchSetup(
     lines.add(
         "teacher: {model: '%s', weights: 'random:1', precision: %s, threads: %d, replicas: %d}"
             .formatted(teacher.canonical(), precision, threads, which.teachers()));
-    lines.add("masking: {keep: " + which.keep() + "}");
+    // Teachers that begin with the student cannot wait for its choice.
+    boolean before = which.order() == Order.CONCURRENT_FULL && which.keep() < 1;
+    lines.add(
+        "masking: {keep: %s, criterion: %s}"
+            .formatted(which.keep(), before ? "random" : "student"));
     lines.add("data:");
     lines.add("  train: " + images((steps + warmUpSteps) * batch, "train"));
     lines.add("  eval: " + images(CLASSES, "eval"));

@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.RunConfig;
@@ -154,7 +155,7 @@ final class ColocatedBench {
         SchedulePlanner.uniform(share, count),
         images,
         keep,
-        precision.name().toLowerCase(java.util.Locale.ROOT),
+        precision.name().toLowerCase(Locale.ROOT),
         processes.size(),
         setup.steps(),
         step,

@@ -69,13 +69,19 @@ final class ColocatedStep implements AutoCloseable {
     return config.channels() * config.imageHeight() * config.imageWidth();
   }
 
-  /** One step, in pieces of at most {@code microBatch} images. */
-  void run(int microBatch) {
+  /**
+   * One step, in pieces of at most {@code microBatch} images.
+   *
+   * @return the gradient's norm
+   */
+  double run(int microBatch) {
     for (int from = 0; from < batch; from += microBatch) {
       forwardAndBackward(from, Math.min(microBatch, batch - from));
     }
+    double norm = gradients.norm();
     optimizer.step(gradients, LEARNING_RATE);
     gradients.zero();
+    return norm;
   }
 
   private void forwardAndBackward(int from, int count) {
