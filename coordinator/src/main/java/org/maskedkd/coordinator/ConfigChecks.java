@@ -192,6 +192,7 @@ final class ConfigChecks {
     atLeast("evaluation.images", c.evaluation().images(), 0);
     atLeast("evaluation.teacher-check-images", c.evaluation().teacherCheckImages(), 0);
     atLeast("checkpoint.every-steps", c.checkpoint().everySteps(), 0);
+    atLeast("timeline.steps", c.timeline().steps(), 0);
     atLeast("checkpoint.keep", c.checkpoint().keep(), 1);
   }
 

@@ -37,6 +37,8 @@ final class Resumption {
           "schedule.micro-batches",
           "schedule.window",
           "schedule.order",
+          "schedule.profile",
+          "timeline.",
           "evaluation.",
           "checkpoint.");
 

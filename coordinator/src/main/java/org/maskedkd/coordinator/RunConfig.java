@@ -26,6 +26,7 @@ public record RunConfig(
     Schedule schedule,
     Evaluation evaluation,
     Checkpoint checkpoint,
+    Timeline timeline,
     boolean deterministic) {
 
   /** How a stage computes. */
@@ -162,7 +163,15 @@ public record RunConfig(
 
   /** How long, and how a step is cut. */
   public record Schedule(
-      int epochs, int batch, MicroBatches microBatches, int window, Order order) {}
+      int epochs,
+      int batch,
+      MicroBatches microBatches,
+      int window,
+      Order order,
+      boolean profile) {}
+
+  /** What is drawn of the run. */
+  public record Timeline(int steps) {}
 
   /** When and on what the student is measured. */
   public record Evaluation(int everyEpochs, int batch, int images, int teacherCheckImages) {}

@@ -176,6 +176,22 @@ public final class RunDirectory implements AutoCloseable {
     }
   }
 
+  /** Replaces {@code profile.json}. */
+  void write(StageProfile profile) {
+    try {
+      replace(
+          StageProfile.FILE,
+          JsonLines.JSON.writerWithDefaultPrettyPrinter().writeValueAsString(profile) + "\n");
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("a profile is always JSON", e);
+    }
+  }
+
+  /** Replaces a file; whoever reads it meanwhile sees the old one or the new one. */
+  void replace(String name, String content) {
+    JsonLines.replace(path.resolve(name), content);
+  }
+
   /** Records a plan; it is on the disk when this returns, so that it can be sent. */
   void add(PlannedStep plan) {
     plans = plans == null ? JsonLines.append(path.resolve(PLANS)) : plans;

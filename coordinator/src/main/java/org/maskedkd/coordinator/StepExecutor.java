@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -17,11 +18,13 @@ import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.ClockOffset;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.schedule.Action;
 import org.maskedkd.schedule.Operation;
+import org.maskedkd.schedule.Span;
 
 /**
  * Leads one training step from its plan to its record: what the student has run forward goes to the
@@ -33,9 +36,18 @@ final class StepExecutor {
   /**
    * A committed step.
    *
-   * @param teachers null without teachers
+   * @param measured what all devices did
+   * @param teachers that are there
+   * @param redone micro-batches that a lost teacher had
    */
-  record Result(StepRecord record, StepLine.@Nullable Teachers teachers) {}
+  record Result(StepRecord record, MeasuredStep measured, int teachers, long redone) {}
+
+  /** What a student's spans are called on the wire. */
+  private static final Map<String, Operation> OPERATIONS =
+      Map.of(
+          "forward", Operation.FORWARD,
+          "backward", Operation.BACKWARD,
+          "optimizer", Operation.OPTIMIZER);
 
   private final StudentLink student;
   private final @Nullable TeacherPool pool;
@@ -59,7 +71,7 @@ final class StepExecutor {
   private final String run;
   private @Nullable PlannedStep current;
   private int queued;
-  private double teacherSeconds;
+  private final List<Span> teacherSpans = new ArrayList<>();
   private long dropped;
 
   /**
@@ -104,10 +116,12 @@ final class StepExecutor {
     forwarded.clear();
     answered.clear();
     inbox.clear();
-    teacherSeconds = 0;
+    teacherSpans.clear();
+    student.clock().ask();
     long redoneBefore = 0;
     if (pool != null) {
       pool.begin(this::answered);
+      pool.askClocks();
       redoneBefore = pool.redone();
     }
     while (true) {
@@ -172,9 +186,47 @@ final class StepExecutor {
     }
     return new Result(
         record,
-        pool == null
-            ? null
-            : new StepLine.Teachers(teacherSeconds, pool.ready(), pool.redone() - redoneBefore));
+        measured(record),
+        pool == null ? 0 : pool.ready(),
+        pool == null ? 0 : pool.redone() - redoneBefore);
+  }
+
+  private MeasuredStep measured(StepRecord record) {
+    ClockOffset clock = student.clock().offset();
+    double error = clock.errorSeconds();
+    List<Span> spans = new ArrayList<>();
+    double end = 0;
+    for (org.maskedkd.proto.v1.Span span : record.getSpansList()) {
+      Operation operation = OPERATIONS.get(span.getOperation());
+      if (operation != null) {
+        Span converted = span(span, Span.STUDENT, operation, clock);
+        spans.add(converted);
+        end = Math.max(end, converted.end());
+      }
+    }
+    spans.addAll(teacherSpans);
+    for (int teacher = 0; pool != null && teacher < pool.size(); teacher++) {
+      error = Math.max(error, pool.clock(teacher).errorSeconds());
+    }
+    return new MeasuredStep(
+        plan().step(),
+        plan().schedule(),
+        pool == null ? 0 : pool.size(),
+        end - record.getStepSeconds(),
+        end,
+        record.getDataWaitSeconds(),
+        spans,
+        error);
+  }
+
+  private static Span span(
+      org.maskedkd.proto.v1.Span span, int device, Operation operation, ClockOffset clock) {
+    return new Span(
+        device,
+        operation,
+        span.getIndex(),
+        clock.toLocal(span.getStartNanos()) / 1e9,
+        clock.toLocal(span.getEndNanos()) / 1e9);
   }
 
   private void failed(StepFailed failure) {
@@ -271,7 +323,8 @@ final class StepExecutor {
     if (micro == null || !micro.key().equals(answer.key())) {
       throw new IllegalStateException("a signal without its forward: " + answer.key());
     }
-    teacherSeconds += StepLine.seconds(answer.span());
+    ClockOffset clock = Objects.requireNonNull(pool).clock(answer.teacher());
+    teacherSpans.add(span(answer.span(), 1 + answer.teacher(), Operation.TEACHER, clock));
     backward(micro, answer.logits());
   }
 

@@ -1,10 +1,14 @@
 package org.maskedkd.coordinator;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.LossParts;
-import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepRecord;
+import org.maskedkd.schedule.Idle;
+import org.maskedkd.schedule.IdleCause;
+import org.maskedkd.schedule.Span;
 
 /**
  * A line of {@code metrics.jsonl}: one committed step. Losses are means over the batch, accuracies
@@ -14,6 +18,11 @@ import org.maskedkd.proto.v1.StepRecord;
  *     without a teacher
  * @param teacherTop1 of the masked teacher; null without one
  * @param redone micro-batches of this step that a lost teacher had and another did again
+ * @param bubble share of the step in which the busier side, student or teachers, was idle; null, as
+ *     what follows, for steps that an earlier coordinator led
+ * @param imbalance share of the step by which the other side was less busy
+ * @param predictedStepSeconds without waiting for data; null as long as the stages were not timed
+ * @param idleSeconds per device and cause
  */
 record StepLine(
     long step,
@@ -33,19 +42,48 @@ record StepLine(
     double studentBusySeconds,
     @Nullable Double teacherBusySeconds,
     @Nullable Integer teachers,
-    @Nullable Long redone) {
+    @Nullable Long redone,
+    @Nullable Double bubble,
+    @Nullable Double imbalance,
+    @Nullable Double predictedStepSeconds,
+    @Nullable Map<String, Map<String, Double>> idleSeconds) {
 
   private static final Set<String> COMPUTING = Set.of("forward", "backward", "optimizer");
 
-  /** What the coordinator knows of a step's teachers. */
-  record Teachers(double busySeconds, int ready, long redone) {}
+  /**
+   * What only the coordinator knows of a step.
+   *
+   * @param ready teachers that are there
+   */
+  record Seen(MeasuredStep measured, int ready, long redone, double predictedSeconds) {
+
+    private double teacherBusySeconds() {
+      return measured.utilization().busy().stream().skip(1).mapToDouble(busy -> busy).sum();
+    }
+
+    private Map<String, Map<String, Double>> idle() {
+      Map<String, Map<String, Double>> devices = new LinkedHashMap<>();
+      for (Idle idle : measured.idle()) {
+        Map<String, Double> causes = new LinkedHashMap<>();
+        for (IdleCause cause : IdleCause.values()) {
+          causes.put(cause.text(), idle.of(cause));
+        }
+        devices.put(deviceName(idle.device()), causes);
+      }
+      return devices;
+    }
+  }
+
+  /** {@code student} or {@code teacher-0} and so on. */
+  static String deviceName(int device) {
+    return device == Span.STUDENT ? "student" : "teacher-" + (device - 1);
+  }
 
   /**
    * @param distilled whether there was a teacher
-   * @param teachers null when it is not known, as for steps that an earlier coordinator led
+   * @param seen null when it is not known, as for steps that an earlier coordinator led
    */
-  static StepLine of(
-      StepRecord record, int attempt, boolean distilled, @Nullable Teachers teachers) {
+  static StepLine of(StepRecord record, int attempt, boolean distilled, @Nullable Seen seen) {
     LossParts loss = record.getLoss();
     double images = Math.max(1, record.getImages());
     double seconds = record.getStepSeconds();
@@ -68,12 +106,16 @@ record StepLine(
             .filter(span -> COMPUTING.contains(span.getOperation()))
             .mapToDouble(StepLine::seconds)
             .sum(),
-        teachers == null ? null : teachers.busySeconds,
-        teachers == null ? null : teachers.ready,
-        teachers == null ? null : teachers.redone);
+        seen == null || !distilled ? null : seen.teacherBusySeconds(),
+        seen == null || !distilled ? null : seen.ready,
+        seen == null || !distilled ? null : seen.redone,
+        seen == null ? null : seen.measured.utilization().bubble(),
+        seen == null || !distilled ? null : seen.measured.utilization().imbalance(),
+        seen == null || Double.isNaN(seen.predictedSeconds) ? null : seen.predictedSeconds,
+        seen == null ? null : seen.idle());
   }
 
-  static double seconds(Span span) {
+  private static double seconds(org.maskedkd.proto.v1.Span span) {
     return (span.getEndNanos() - span.getStartNanos()) / 1e9;
   }
 }

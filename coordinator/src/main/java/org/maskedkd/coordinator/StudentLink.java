@@ -6,6 +6,7 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.EvaluateProgress;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.StudentCommand;
@@ -32,12 +33,25 @@ final class StudentLink implements AutoCloseable {
   private final Peer peer;
   private final Patience patience;
   private final Deque<StudentEvent> events = new ArrayDeque<>();
+  private final ClockSync clock;
   private @Nullable DuplexStream<StudentCommand, StudentEvent> stream;
 
   StudentLink(EventLoop loop, Peer peer, Patience patience) {
     this.loop = loop;
     this.peer = peer;
     this.patience = patience;
+    this.clock =
+        new ClockSync(
+            loop,
+            reply ->
+                StudentGrpc.newStub(peer.channel())
+                    .withExecutor(loop)
+                    .withDeadlineAfter(WHERE_SECONDS, TimeUnit.SECONDS)
+                    .clock(ClockRequest.getDefaultInstance(), reply));
+  }
+
+  ClockSync clock() {
+    return clock;
   }
 
   String name() {
@@ -108,6 +122,7 @@ final class StudentLink implements AutoCloseable {
                   why);
             });
     StudentGrpc.newStub(peer.channel()).withExecutor(loop).train(stream);
+    clock.begin();
   }
 
   void send(StudentCommand command) {

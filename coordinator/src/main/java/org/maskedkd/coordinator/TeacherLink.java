@@ -6,11 +6,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
+import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
@@ -59,6 +62,7 @@ final class TeacherLink {
   private final OpenTeacher request;
   private final Patience patience;
   private final Listener listener;
+  private final ClockSync clock;
   private final Map<MicroBatchKey, MaskedWork> assigned = new LinkedHashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new LinkedHashMap<>();
   private State state = State.AWAY;
@@ -85,6 +89,26 @@ final class TeacherLink {
     this.request = request;
     this.patience = patience;
     this.listener = listener;
+    this.clock =
+        new ClockSync(
+            loop,
+            reply ->
+                TeacherGrpc.newStub(peer.channel())
+                    .withExecutor(loop)
+                    .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
+                    .clock(ClockRequest.getDefaultInstance(), reply));
+  }
+
+  ClockSync clock() {
+    return clock;
+  }
+
+  /** Asks the teacher, whose state must be READY, to time itself. */
+  void profile(ProfileTeacher request, Reply<TeacherProfiled> reply) {
+    TeacherGrpc.newStub(peer.channel())
+        .withExecutor(loop)
+        .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
+        .profile(request, reply);
   }
 
   State state() {
@@ -131,6 +155,7 @@ final class TeacherLink {
     stream = new DuplexStream<>(loop, this::signal, this::streamFailed);
     TeacherGrpc.newStub(peer.channel()).withExecutor(loop).supervise(stream);
     state = State.READY;
+    clock.begin();
     listener.ready(this);
   }
 

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
@@ -15,9 +16,13 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.TeacherOpened;
+import org.maskedkd.proto.v1.TeacherProfiled;
+import org.maskedkd.runtime.ClockOffset;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Failures;
 import org.maskedkd.runtime.RunException;
 
 /**
@@ -126,6 +131,52 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     tries.clear();
     answered.clear();
     answers = newAnswers;
+  }
+
+  /** One more round trip to each teacher that is there. */
+  void askClocks() {
+    for (TeacherLink link : links) {
+      if (link.state() == TeacherLink.State.READY) {
+        link.clock().ask();
+      }
+    }
+  }
+
+  /** Of the teacher at this place. */
+  ClockOffset clock(int teacher) {
+    return links.get(teacher).clock().offset();
+  }
+
+  /**
+   * Lets each teacher that is there time itself, one after another, so that they do not share a
+   * processor meanwhile.
+   *
+   * @return by place in the pool
+   */
+  Map<Integer, TeacherProfiled> profile(ProfileTeacher request) {
+    Map<Integer, TeacherProfiled> profiles = new LinkedHashMap<>();
+    for (int i = 0; i < links.size(); i++) {
+      TeacherLink link = links.get(i);
+      if (link.state() != TeacherLink.State.READY) {
+        continue;
+      }
+      int place = i;
+      boolean[] over = {false};
+      link.profile(
+          request,
+          new Reply<>(
+              loop,
+              reply -> {
+                profiles.put(place, reply);
+                over[0] = true;
+              },
+              failure -> {
+                notices.accept(Failures.fromStatus(failure, link.name()).getMessage());
+                over[0] = true;
+              }));
+      loop.runUntil(() -> over[0]);
+    }
+    return profiles;
   }
 
   void submit(MaskedWork work) {

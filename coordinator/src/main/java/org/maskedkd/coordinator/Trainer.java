@@ -28,6 +28,8 @@ final class Trainer {
   private final Stages stages;
   private final RunDirectory directory;
   private final PlanSource plans;
+  private final @Nullable ScheduleTuning tuning;
+  private final Timeline timeline;
   private final Progress progress;
   private final Supplier<@Nullable ExitCode> stop;
   private final StepExecutor steps;
@@ -44,6 +46,7 @@ final class Trainer {
   private double bestTop1 = -1;
 
   /**
+   * @param tuning null when the plans are given
    * @param checkpointed the newest step with a checkpoint, as far as known; else 0
    * @param attempt how often this run was started
    * @param lastStep the one to end after
@@ -54,6 +57,7 @@ final class Trainer {
       Stages stages,
       RunDirectory directory,
       PlanSource plans,
+      @Nullable ScheduleTuning tuning,
       Progress progress,
       long checkpointed,
       int attempt,
@@ -63,6 +67,8 @@ final class Trainer {
     this.stages = stages;
     this.directory = directory;
     this.plans = plans;
+    this.tuning = tuning;
+    this.timeline = new Timeline(config.timeline().steps(), directory);
     this.progress = progress;
     this.stop = stop;
     this.stepsPerEpoch = stages.stepsPerEpoch(config);
@@ -88,6 +94,14 @@ final class Trainer {
 
   /** Trains from the step after {@code from} on. */
   ExitCode train(long from) {
+    try {
+      return steps(from);
+    } finally {
+      timeline.write();
+    }
+  }
+
+  private ExitCode steps(long from) {
     progress.begin(from, lastStep, config.schedule().epochs());
     if (from > 0) {
       makeUp(from);
@@ -98,11 +112,15 @@ final class Trainer {
       if (code != null && !planned) {
         return stopped(step - 1, code);
       }
+      if (!planned && tuning != null && tuning.due(step)) {
+        tuning.now(step);
+      }
       PlannedStep plan = planned && newest != null ? newest : send(step);
       long current = step;
       StepExecutor.Result result = steps.run(plan, () -> lookAhead(current));
       record(result);
       if (endsEpoch(step)) {
+        timeline.write();
         endEpoch(step);
       }
       if (needsCheckpoint(step)) {
@@ -154,7 +172,11 @@ final class Trainer {
   }
 
   private void lookAhead(long step) {
-    if (step < lastStep && stop.get() == null && !endsEpoch(step) && !needsCheckpoint(step)) {
+    if (step < lastStep
+        && stop.get() == null
+        && !endsEpoch(step)
+        && !needsCheckpoint(step)
+        && (tuning == null || !tuning.due(step + 1))) {
       send(step + 1);
     }
   }
@@ -169,7 +191,18 @@ final class Trainer {
   }
 
   private void record(StepExecutor.Result result) {
-    StepLine line = StepLine.of(result.record(), attempt, stages.pool() != null, result.teachers());
+    MeasuredStep measured = result.measured();
+    double predicted = tuning == null ? Double.NaN : tuning.predicted(measured.schedule());
+    StepLine line =
+        StepLine.of(
+            result.record(),
+            attempt,
+            stages.pool() != null,
+            new StepLine.Seen(measured, result.teachers(), result.redone(), predicted));
+    if (tuning != null) {
+      tuning.observe(measured);
+    }
+    timeline.add(measured);
     directory.add(line);
     means.add(line);
     progress.step(line);

@@ -163,12 +163,16 @@ public final class TrainingRun {
     } else if (from == 0) {
       checkTeacher(stages);
     }
+    Planner planner = new Planner(config, perEpoch);
     Trainer trainer =
         new Trainer(
             config,
             stages,
             directory,
-            recorded == null ? new Planner(config, perEpoch) : recorded,
+            recorded == null ? planner : recorded,
+            recorded == null
+                ? new ScheduleTuning(config, stages, planner, directory, progress)
+                : null,
             progress,
             stages.opened().getCommittedStep() == 0 ? from : 0,
             attempt,

@@ -1,0 +1,225 @@
+package org.maskedkd.coordinator;
+
+import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.Profile;
+import org.maskedkd.proto.v1.ProfilePoint;
+import org.maskedkd.proto.v1.ProfileTeacher;
+import org.maskedkd.proto.v1.StudentCommand;
+import org.maskedkd.proto.v1.StudentEvent.EventCase;
+import org.maskedkd.schedule.Advice;
+import org.maskedkd.schedule.CostFit.Point;
+import org.maskedkd.schedule.Operation;
+import org.maskedkd.schedule.Schedule;
+import org.maskedkd.schedule.Simulation;
+import org.maskedkd.schedule.Simulator;
+import org.maskedkd.schedule.Tuner;
+import org.maskedkd.schedule.Tuning;
+
+/**
+ * {@code micro-batches: auto}. After the first few steps, which also show the transfers and the
+ * optimizer, the stages time themselves; the sizes are chosen by simulation, and chosen again when
+ * the steps no longer take what was predicted. Without {@code auto} it only predicts. Event loop
+ * only.
+ */
+final class ScheduleTuning {
+
+  /** Steps that warm the stages up and show the latencies. */
+  private static final int FIRST_STEPS = 3;
+
+  private static final int REPEATS = 3;
+
+  /** Steps whose median is compared with the prediction. */
+  private static final int WATCHED = 30;
+
+  /** Relative difference between prediction and measurement that asks for a new choice. */
+  private static final double DRIFT = 0.1;
+
+  /** A profile costs about as much as a step or two. */
+  private static final int STEPS_BETWEEN = 200;
+
+  private final RunConfig config;
+  private final Stages stages;
+  private final Planner planner;
+  private final RunDirectory directory;
+  private final Progress progress;
+  private final Deque<MeasuredStep> recent = new ArrayDeque<>();
+  private @Nullable StageProfile profile;
+  private long profiledAt;
+
+  ScheduleTuning(
+      RunConfig config,
+      Stages stages,
+      Planner planner,
+      RunDirectory directory,
+      Progress progress) {
+    this.config = config;
+    this.stages = stages;
+    this.planner = planner;
+    this.directory = directory;
+    this.progress = progress;
+  }
+
+  private boolean auto() {
+    return config.schedule().microBatches().isAuto();
+  }
+
+  /** Takes a step that was committed. */
+  void observe(MeasuredStep step) {
+    recent.addLast(step);
+    if (recent.size() > WATCHED) {
+      recent.removeFirst();
+    }
+  }
+
+  /** Whether the stages should time themselves before {@code step} is planned. */
+  boolean due(long step) {
+    if (!auto() && !config.schedule().profile()) {
+      return false;
+    }
+    if (profile == null) {
+      return recent.size() >= FIRST_STEPS;
+    }
+    return auto()
+        && step - profiledAt >= STEPS_BETWEEN
+        && recent.size() == WATCHED
+        && Math.abs(median(MeasuredStep::secondsWithoutData) / predicted(planner.schedule()) - 1)
+            > DRIFT;
+  }
+
+  /** What a step of this schedule should take without waiting for data; NaN as long as unknown. */
+  double predicted(Schedule schedule) {
+    return profile == null ? Double.NaN : simulate(profile, schedule).step();
+  }
+
+  private static Simulation simulate(StageProfile profile, Schedule schedule) {
+    return Simulator.run(schedule, profile.costs(), profile.slowness());
+  }
+
+  /** Times the stages, which do nothing else meanwhile, and chooses. */
+  void now(long step) {
+    boolean again = profile != null;
+    if (again) {
+      progress.note(
+          String.format(
+              Locale.ROOT,
+              "steps take %.4g s, predicted were %.4g s: measuring again",
+              median(MeasuredStep::secondsWithoutData),
+              predicted(planner.schedule())));
+    }
+    StageProfile measured = measure(step);
+    profile = measured;
+    profiledAt = step;
+    recent.clear();
+    directory.write(measured);
+    measured.describe().forEach(line -> progress.note("measured: " + line));
+    if (auto()) {
+      choose(measured);
+    }
+    Schedule schedule = planner.schedule();
+    Simulation simulation = simulate(measured, schedule);
+    progress.note(
+        String.format(
+            Locale.ROOT,
+            "schedule: %s as %s, window %d: predicted %.4g s a step, bubble %s, imbalance %s",
+            schedule.order().text(),
+            schedule.sizes(),
+            schedule.window(),
+            simulation.step(),
+            Progress.percent(simulation.bubble()),
+            Progress.percent(simulation.imbalance())));
+    Advice.of(measured.costs(), schedule.batch(), measured.slowness(), simulation.step())
+        .sentences()
+        .forEach(progress::note);
+  }
+
+  private void choose(StageProfile measured) {
+    Tuning tuning =
+        Tuner.choose(
+            measured.costs(),
+            config.schedule().batch(),
+            config.schedule().window(),
+            measured.slowness());
+    planner.use(tuning.schedule());
+    tuning.notes().forEach(progress::note);
+    progress.note(
+        String.format(
+            Locale.ROOT,
+            "equal micro-batches would take %.4g s at best, with %d of them; no schedule less than"
+                + " %.4g s",
+            tuning.uniformPrediction().step(),
+            tuning.uniform().sizes().size(),
+            tuning.bound()));
+  }
+
+  private StageProfile measure(long step) {
+    List<Integer> sizes = sizes();
+    stages
+        .student()
+        .send(
+            StudentCommand.newBuilder()
+                .setProfile(
+                    Profile.newBuilder()
+                        .addAllSizes(sizes)
+                        .setRepeats(REPEATS)
+                        .setKeep(config.distils() ? config.masking().keep() : 0))
+                .build());
+    List<ProfilePoint> student =
+        stages.student().expect(EventCase.PROFILED, p -> {}).getProfiled().getPointsList();
+    Map<Integer, List<Point>> teachers = new HashMap<>();
+    if (stages.pool() != null && stages.teacher() != null) {
+      int patches = ForwardedInbox.patches(stages.teacher().getGrid());
+      ProfileTeacher request =
+          ProfileTeacher.newBuilder()
+              .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
+              .addAllSizes(sizes)
+              .setRepeats(REPEATS)
+              .build();
+      stages
+          .pool()
+          .profile(request)
+          .forEach(
+              (place, profiled) ->
+                  teachers.put(place, StageProfile.points(profiled.getPointsList(), "teacher")));
+    }
+    StageProfile.Teachers pool = StageProfile.Teachers.of(teachers);
+    return new StageProfile(
+        step,
+        StageProfile.points(student, "forward"),
+        StageProfile.points(student, "backward"),
+        pool.fastest(),
+        median(MeasuredStep::optimizer),
+        median(m -> m.latency(Operation.FORWARD, Operation.TEACHER)),
+        median(m -> m.latency(Operation.TEACHER, Operation.BACKWARD)),
+        pool.slowness(),
+        recent.getLast().clockError());
+  }
+
+  /** A single image, and about a sixteenth and a quarter of the batch, as far as they may be held. */
+  private List<Integer> sizes() {
+    int batch = config.schedule().batch();
+    int most = Planner.largest(config.schedule());
+    return Stream.of(1, Math.max(2, batch / 16), Math.max(2, batch / 4))
+        .map(size -> Math.min(size, most))
+        .distinct()
+        .toList();
+  }
+
+  private double median(ToDoubleFunction<MeasuredStep> value) {
+    List<Double> values =
+        new java.util.ArrayList<>(recent.stream().mapToDouble(value).boxed().toList());
+    Collections.sort(values);
+    int middle = values.size() / 2;
+    return values.size() % 2 == 1
+        ? values.get(middle)
+        : (values.get(middle - 1) + values.get(middle)) / 2;
+  }
+}

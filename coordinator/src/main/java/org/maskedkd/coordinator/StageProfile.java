@@ -1,0 +1,114 @@
+package org.maskedkd.coordinator;
+
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.maskedkd.proto.v1.ProfilePoint;
+import org.maskedkd.schedule.Cost;
+import org.maskedkd.schedule.CostFit;
+import org.maskedkd.schedule.CostFit.Point;
+import org.maskedkd.schedule.Costs;
+
+/**
+ * What the running stages cost, {@code profile.json} of a run: bare computing times by size, and
+ * what was seen between the stages in the steps before.
+ *
+ * @param teacher of the teacher that was fastest
+ * @param indicesSeconds from the end of a forward to the start of the teacher's
+ * @param signalsSeconds from the end of a teacher's forward to the start of the backward
+ * @param slowness per teacher, how much slower than the fastest
+ */
+record StageProfile(
+    long step,
+    List<Point> forward,
+    List<Point> backward,
+    List<Point> teacher,
+    double optimizerSeconds,
+    double indicesSeconds,
+    double signalsSeconds,
+    List<Double> slowness,
+    double clockErrorSeconds) {
+
+  static final String FILE = "profile.json";
+
+  /** The points of one operation. */
+  static List<Point> points(List<ProfilePoint> all, String operation) {
+    return all.stream()
+        .filter(point -> point.getOperation().equals(operation))
+        .map(point -> new Point(point.getSamples(), point.getSeconds()))
+        .toList();
+  }
+
+  /** The fastest teacher's points, and by place how much slower each one is. */
+  record Teachers(List<Point> fastest, List<Double> slowness) {
+
+    static Teachers of(Map<Integer, List<Point>> byPlace) {
+      Map<Integer, Double> sums = new TreeMap<>();
+      byPlace.forEach(
+          (place, points) -> sums.put(place, points.stream().mapToDouble(Point::seconds).sum()));
+      Collection<Double> all = sums.values();
+      double least = all.stream().mapToDouble(Double::doubleValue).min().orElse(1);
+      List<Point> fastest = List.of();
+      List<Double> slowness = new ArrayList<>();
+      for (Map.Entry<Integer, Double> sum : sums.entrySet()) {
+        slowness.add(sum.getValue() / least);
+        if (sum.getValue() == least) {
+          fastest = byPlace.get(sum.getKey());
+        }
+      }
+      return new Teachers(fastest, slowness);
+    }
+  }
+
+  @JsonIgnore
+  Costs costs() {
+    return new Costs(
+        cost(forward),
+        cost(teacher),
+        cost(backward),
+        samples -> indicesSeconds,
+        samples -> signalsSeconds,
+        optimizerSeconds);
+  }
+
+  /** One line per operation, for people. */
+  @JsonIgnore
+  List<String> describe() {
+    List<String> lines = new ArrayList<>();
+    Map<String, List<Point>> all =
+        new TreeMap<>(Map.of("forward", forward, "backward", backward, "teacher", teacher));
+    all.forEach(
+        (name, points) -> {
+          if (points.size() > 1) {
+            CostFit fit = CostFit.of(points);
+            lines.add(
+                String.format(
+                    java.util.Locale.ROOT,
+                    "%s %.3g ms + %.3g ms an image (fitted within %.1f %%)",
+                    name,
+                    1e3 * fit.fixed(),
+                    1e3 * fit.perSample(),
+                    100 * fit.residual()));
+          }
+        });
+    lines.add(
+        String.format(
+            java.util.Locale.ROOT,
+            "patches to a teacher %.3g ms, gradient to the student %.3g ms, optimizer %.3g ms",
+            1e3 * indicesSeconds,
+            1e3 * signalsSeconds,
+            1e3 * optimizerSeconds));
+    return lines;
+  }
+
+  private static Cost cost(List<Point> points) {
+    return switch (points.size()) {
+      case 0 -> Cost.NONE;
+      case 1 -> Cost.linear(0, points.get(0).seconds() / points.get(0).samples());
+      default -> CostFit.of(points).cost();
+    };
+  }
+}
