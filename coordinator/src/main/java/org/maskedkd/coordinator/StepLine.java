@@ -18,11 +18,7 @@ import org.maskedkd.schedule.Span;
  *     without a teacher
  * @param teacherTop1 of the masked teacher; null without one
  * @param redone micro-batches of this step that a lost teacher had and another did again
- * @param bubble share of the step in which the busier side, student or teachers, was idle; null, as
- *     what follows, for steps that an earlier coordinator led
- * @param imbalance share of the step by which the other side was less busy
- * @param predictedStepSeconds without waiting for data; null as long as the stages were not timed
- * @param idleSeconds per device and cause
+ * @param pipeline null for steps that an earlier coordinator led
  */
 record StepLine(
     long step,
@@ -43,12 +39,23 @@ record StepLine(
     @Nullable Double teacherBusySeconds,
     @Nullable Integer teachers,
     @Nullable Long redone,
-    @Nullable Double bubble,
-    @Nullable Double imbalance,
-    @Nullable Double predictedStepSeconds,
-    @Nullable Map<String, Map<String, Double>> idleSeconds) {
+    @Nullable Pipeline pipeline) {
 
   private static final Set<String> COMPUTING = Set.of("forward", "backward", "optimizer");
+
+  /**
+   * How well the devices were used.
+   *
+   * @param bubble share of the step in which the busier side, student or teachers, was idle
+   * @param imbalance share of the step by which the other side was less busy
+   * @param predictedStepSeconds without waiting for data; null as long as the stages were not timed
+   * @param idleSeconds per device and cause
+   */
+  record Pipeline(
+      double bubble,
+      double imbalance,
+      @Nullable Double predictedStepSeconds,
+      Map<String, Map<String, Double>> idleSeconds) {}
 
   /**
    * What only the coordinator knows of a step.
@@ -58,7 +65,19 @@ record StepLine(
   record Seen(MeasuredStep measured, int ready, long redone, double predictedSeconds) {
 
     private double teacherBusySeconds() {
-      return measured.utilization().busy().stream().skip(1).mapToDouble(busy -> busy).sum();
+      // Durations, since they hold whatever the clocks of the stages say.
+      return measured.spans().stream()
+          .filter(span -> span.device() != Span.STUDENT)
+          .mapToDouble(Span::duration)
+          .sum();
+    }
+
+    private Pipeline pipeline() {
+      return new Pipeline(
+          measured.utilization().bubble(),
+          measured.utilization().imbalance(),
+          Double.isNaN(predictedSeconds) ? null : predictedSeconds,
+          idle());
     }
 
     private Map<String, Map<String, Double>> idle() {
@@ -109,10 +128,7 @@ record StepLine(
         seen == null || !distilled ? null : seen.teacherBusySeconds(),
         seen == null || !distilled ? null : seen.ready,
         seen == null || !distilled ? null : seen.redone,
-        seen == null ? null : seen.measured.utilization().bubble(),
-        seen == null || !distilled ? null : seen.measured.utilization().imbalance(),
-        seen == null || Double.isNaN(seen.predictedSeconds) ? null : seen.predictedSeconds,
-        seen == null ? null : seen.idle());
+        seen == null ? null : seen.pipeline());
   }
 
   private static double seconds(org.maskedkd.proto.v1.Span span) {

@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Span;
+import org.maskedkd.schedule.StepPicture;
 import org.maskedkd.schedule.SvgDrawing;
 
 /**
@@ -57,13 +58,20 @@ final class Timeline {
     MeasuredStep last = steps.getLast();
     directory.replace(
         PICTURE,
-        SvgDrawing.of(
-            String.format(
-                Locale.ROOT, "step %d, %s, measured", last.step(), last.schedule().order().text()),
-            last.spans(),
-            last.teachers(),
-            last.start(),
-            last.end()));
+        SvgDrawing.draw(
+            List.of(
+                new StepPicture(
+                    String.format(
+                        Locale.ROOT,
+                        "step %d, %s, measured",
+                        last.step(),
+                        last.schedule().order().text()),
+                    last.spans(),
+                    last.teachers(),
+                    last.start(),
+                    last.end())),
+            "s",
+            true));
   }
 
   private String trace() {

@@ -11,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.schedule.Order;
 
 class ConfigLoaderTest {
 
@@ -34,7 +35,7 @@ class ConfigLoaderTest {
     assertThat(config.schedule())
         .isEqualTo(
             new RunConfig.Schedule(
-                300, 1024, MicroBatches.uniform(4), 1024, org.maskedkd.schedule.Order.EAGER));
+                300, 1024, MicroBatches.uniform(4), 1024, Order.EAGER, false));
     assertThat(config.optimizer())
         .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0));
     assertThat(config.augmentation())

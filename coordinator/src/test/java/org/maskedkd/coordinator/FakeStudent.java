@@ -21,6 +21,8 @@ import java.util.function.UnaryOperator;
 import org.maskedkd.proto.v1.Action;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.Checkpointed;
+import org.maskedkd.proto.v1.ClockReply;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.Evaluate;
 import org.maskedkd.proto.v1.Evaluated;
 import org.maskedkd.proto.v1.Exported;
@@ -33,6 +35,8 @@ import org.maskedkd.proto.v1.Offered;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Probe;
 import org.maskedkd.proto.v1.ProbeDone;
+import org.maskedkd.proto.v1.ProfilePoint;
+import org.maskedkd.proto.v1.Profiled;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.Span;
@@ -198,9 +202,32 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
         disk.exports.put(command.getExport().getFile(), command.getExport().getMetadataMap());
         send(out, b -> b.setExported(Exported.newBuilder().setFile(command.getExport().getFile())));
       }
-      case PROFILE, BACKWARD, COMMAND_NOT_SET ->
+      case PROFILE -> {
+        Profiled.Builder profiled = Profiled.newBuilder();
+        for (int size : command.getProfile().getSizesList()) {
+          profiled.addPoints(point("forward", size, 0.001));
+          profiled.addPoints(point("backward", size, 0.002));
+        }
+        send(out, b -> b.setProfiled(profiled));
+      }
+      case BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException("unexpected " + command.getCommandCase());
     }
+  }
+
+  /** With a fixed share, so that a split costs something. */
+  static ProfilePoint point(String operation, int samples, double perSample) {
+    return ProfilePoint.newBuilder()
+        .setOperation(operation)
+        .setSamples(samples)
+        .setSeconds(0.0001 + perSample * samples)
+        .build();
+  }
+
+  @Override
+  public void clock(ClockRequest request, StreamObserver<ClockReply> response) {
+    response.onNext(ClockReply.newBuilder().setNanos(System.nanoTime()).build());
+    response.onCompleted();
   }
 
   private void step(StepPlan plan, StreamObserver<StudentEvent> out) {
@@ -265,6 +292,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
     }
     beforeDone.accept(plan);
     committed = plan.getStep();
+    long now = System.nanoTime();
     StepRecord record =
         StepRecord.newBuilder()
             .setStep(plan.getStep())
@@ -277,8 +305,9 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
                     .setDistillation(loss.getDistillation() / images))
             .setGradientNorm(1)
             .setStepSeconds(0.5)
-            .addSpans(Span.newBuilder().setOperation("forward").setEndNanos(100_000_000))
-            .addSpans(Span.newBuilder().setOperation("data").setEndNanos(300_000_000))
+            .addSpans(span("forward", now - 100_000_000, now))
+            .addSpans(span("data", now - 400_000_000, now - 100_000_000))
+            .addSpans(span("backward", now, now + 1))
             .build();
     records.add(record);
     send(
@@ -289,6 +318,14 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
                     .setRun(plan.getRun())
                     .setAttempt(plan.getAttempt())
                     .setRecord(record)));
+  }
+
+  private static Span span(String operation, long start, long end) {
+    return Span.newBuilder()
+        .setOperation(operation)
+        .setStartNanos(start)
+        .setEndNanos(end)
+        .build();
   }
 
   private static float[] await(CompletableFuture<float[]> gradient) {

@@ -10,14 +10,18 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import org.maskedkd.proto.v1.ClockReply;
+import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenTeacher;
+import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
+import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.Failures;
 import org.maskedkd.runtime.TensorFrames;
@@ -54,6 +58,22 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
     } catch (RuntimeException e) {
       out.onError(Failures.toStatus(e));
     }
+  }
+
+  @Override
+  public void clock(ClockRequest request, StreamObserver<ClockReply> response) {
+    response.onNext(ClockReply.newBuilder().setNanos(System.nanoTime()).build());
+    response.onCompleted();
+  }
+
+  @Override
+  public void profile(ProfileTeacher request, StreamObserver<TeacherProfiled> response) {
+    TeacherProfiled.Builder profiled = TeacherProfiled.newBuilder();
+    request
+        .getSizesList()
+        .forEach(size -> profiled.addPoints(FakeStudent.point("teacher", size, 0.004)));
+    response.onNext(profiled.build());
+    response.onCompleted();
   }
 
   @Override
@@ -104,7 +124,12 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
         .setKey(key)
         .addTensors(TensorFrames.floats("logits", logits, samples, Toy.CLASSES))
         .setLast(true)
-        .setSpan(Span.newBuilder().setOperation("teacher").setEndNanos(1_000_000))
+        .setSpan(
+            Span.newBuilder()
+                .setOperation("teacher")
+                .setIndex(key.getIndex())
+                .setStartNanos(System.nanoTime() - 1_000_000)
+                .setEndNanos(System.nanoTime()))
         .build();
   }
 

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -70,6 +74,56 @@ class TrainingRunTest {
       assertThat(house.disk.exports)
           .containsKeys("student.safetensors", "student-best.safetensors");
       assertThat(house.disk.exports.get("student.safetensors")).containsEntry("step", "8");
+    }
+  }
+
+  @Test
+  void run_auto_timesTheStagesAndPlansBySimulation() throws IOException {
+    try (House house = house(2)) {
+      assertThat(house.train("schedule.micro-batches=auto", "schedule.window=6"))
+          .isEqualTo(ExitCode.DONE);
+
+      assertLearned(house, 8, true);
+      assertThat(house.printed())
+          .contains("measured: teacher 0.100 ms + 4.00 ms an image")
+          .contains("schedule: eager as [")
+          .contains("no schedule less than 0.0");
+      List<StepLine> steps = steps();
+      assertThat(steps.subList(0, 4)).allMatch(step -> pipeline(step).predictedStepSeconds() == null);
+      assertThat(steps.subList(4, 8)).allMatch(step -> pipeline(step).predictedStepSeconds() != null);
+      List<String> plans = RunDirectoryTest.lines(dir.resolve("plans.jsonl"));
+      // Two teachers: every one of the first, equal, micro-batches has its own cost.
+      assertThat(plans.get(0)).contains("[2,2,1,1,1,1,1,1]");
+      assertThat(plans.get(7)).doesNotContain("[2,2,1,1,1,1,1,1]").contains("\"window_samples\":6");
+      JsonNode profile = JsonLines.JSON.readTree(dir.resolve("profile.json").toFile());
+      assertThat(profile.get("forward").get(0).get("samples").asInt()).isEqualTo(1);
+      assertThat(profile.get("slowness")).hasSize(2);
+    }
+  }
+
+  @Test
+  void run_anyRun_leavesATimelineWithArrowsAndAPicture() throws IOException {
+    try (House house = house(2)) {
+      house.train("timeline.steps=3");
+
+      JsonNode trace = JsonLines.JSON.readTree(dir.resolve("timeline.json").toFile());
+      Map<String, Long> phases = new HashMap<>();
+      trace
+          .get("traceEvents")
+          .forEach(event -> phases.merge(event.get("ph").asText(), 1L, Long::sum));
+      // Of each step: four micro-batches on the teachers, and what the toy student tells of itself.
+      assertThat(phases).containsEntry("i", 3L).containsEntry("X", 3L * (4 + 2));
+      assertThat(phases.get("s")).isEqualTo(phases.get("f")).isPositive();
+      assertThat(trace.get("otherData").get("clock_error_seconds").asDouble()).isPositive();
+      assertThat(Files.readString(dir.resolve("timeline.svg"))).startsWith("<svg").contains("step 8");
+      for (StepLine step : steps()) {
+        pipeline(step).idleSeconds()
+            .forEach(
+                (device, causes) ->
+                    assertThat(causes).as(device).containsOnlyKeys(
+                        "fill", "starved", "drain", "window", "transfer"));
+        assertThat(pipeline(step).idleSeconds()).containsOnlyKeys("student", "teacher-0", "teacher-1");
+      }
     }
   }
 
@@ -545,6 +599,10 @@ class TrainingRunTest {
 
   private static List<Long> oneTo(long last) {
     return LongStream.rangeClosed(1, last).boxed().toList();
+  }
+
+  private static StepLine.Pipeline pipeline(StepLine step) {
+    return Objects.requireNonNull(step.pipeline());
   }
 
   static void assertLearned(House house, long steps, boolean distilled) {
