@@ -33,7 +33,7 @@ import org.maskedkd.schedule.Tuning;
 final class ScheduleTuning {
 
   /** Steps that warm the stages up and show the latencies. */
-  private static final int FIRST_STEPS = 3;
+  private static final int FIRST_STEPS = 5;
 
   private static final int REPEATS = 3;
 
@@ -197,8 +197,8 @@ final class ScheduleTuning {
         StageProfile.points(student, "backward"),
         pool.fastest(),
         median(MeasuredStep::optimizer),
-        median(m -> m.latency(Operation.FORWARD, Operation.TEACHER)),
-        median(m -> m.latency(Operation.TEACHER, Operation.BACKWARD)),
+        latency(Operation.FORWARD, Operation.TEACHER),
+        latency(Operation.TEACHER, Operation.BACKWARD),
         pool.slowness(),
         recent.getLast().clockError());
   }
@@ -211,6 +211,11 @@ final class ScheduleTuning {
         .map(size -> Math.min(size, most))
         .distinct()
         .toList();
+  }
+
+  /** Of the step that was disturbed least: the first ones are those of a cold machine. */
+  private double latency(Operation from, Operation to) {
+    return recent.stream().mapToDouble(step -> step.latency(from, to)).min().orElse(0);
   }
 
   private double median(ToDoubleFunction<MeasuredStep> value) {

@@ -89,8 +89,8 @@ class TrainingRunTest {
           .contains("schedule: eager as [")
           .contains("no schedule less than 0.0");
       List<StepLine> steps = steps();
-      assertThat(steps.subList(0, 4)).allMatch(step -> pipeline(step).predictedStepSeconds() == null);
-      assertThat(steps.subList(4, 8)).allMatch(step -> pipeline(step).predictedStepSeconds() != null);
+      assertThat(steps.subList(0, 5)).allMatch(step -> pipeline(step).predictedStepSeconds() == null);
+      assertThat(steps.subList(5, 8)).allMatch(step -> pipeline(step).predictedStepSeconds() != null);
       List<String> plans = RunDirectoryTest.lines(dir.resolve("plans.jsonl"));
       // Two teachers: every one of the first, equal, micro-batches has its own cost.
       assertThat(plans.get(0)).contains("[2,2,1,1,1,1,1,1]");
