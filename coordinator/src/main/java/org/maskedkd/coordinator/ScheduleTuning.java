@@ -56,11 +56,7 @@ final class ScheduleTuning {
   private long profiledAt;
 
   ScheduleTuning(
-      RunConfig config,
-      Stages stages,
-      Planner planner,
-      RunDirectory directory,
-      Progress progress) {
+      RunConfig config, Stages stages, Planner planner, RunDirectory directory, Progress progress) {
     this.config = config;
     this.stages = stages;
     this.planner = planner;
@@ -203,7 +199,9 @@ final class ScheduleTuning {
         recent.getLast().clockError());
   }
 
-  /** A single image, and about a sixteenth and a quarter of the batch, as far as they may be held. */
+  /**
+   * A single image, and about a sixteenth and a quarter of the batch, as far as they may be held.
+   */
   private List<Integer> sizes() {
     int batch = config.schedule().batch();
     int most = Planner.largest(config.schedule());

@@ -18,8 +18,8 @@ import org.maskedkd.schedule.StepPicture;
 import org.maskedkd.schedule.SvgDrawing;
 
 /**
- * The last steps as pictures: {@code timeline.json} in the format of Chrome's traces, which Perfetto
- * opens, one process per device, with arrows along the way of each micro-batch; and {@code
+ * The last steps as pictures: {@code timeline.json} in the format of Chrome's traces, which
+ * Perfetto opens, one process per device, with arrows along the way of each micro-batch; and {@code
  * timeline.svg}, the last step.
  */
 final class Timeline {
@@ -156,8 +156,7 @@ final class Timeline {
   }
 
   private static void arrow(
-      JsonGenerator json, MeasuredStep step, Span from, Span to, double origin)
-      throws IOException {
+      JsonGenerator json, MeasuredStep step, Span from, Span to, double origin) throws IOException {
     String id = step.step() + "." + from.operation().letter() + from.index();
     String name = from.operation() == Operation.TEACHER ? "signal" : "patches";
     // An arrow starts and ends inside of slices, so the first moment before the end is named.

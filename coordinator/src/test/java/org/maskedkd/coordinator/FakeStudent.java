@@ -321,11 +321,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
   }
 
   private static Span span(String operation, long start, long end) {
-    return Span.newBuilder()
-        .setOperation(operation)
-        .setStartNanos(start)
-        .setEndNanos(end)
-        .build();
+    return Span.newBuilder().setOperation(operation).setStartNanos(start).setEndNanos(end).build();
   }
 
   private static float[] await(CompletableFuture<float[]> gradient) {

@@ -72,7 +72,8 @@ class ProgressTest {
   @Test
   void means_ofAnEpoch_weighStepsByTheirImages() {
     EpochMeans means = new EpochMeans();
-    means.add(new StepLine(9, 0, 1, 1, 7, 99, 0, null, 1, null, 1, 1, 0, 1, 1, null, null, null, null));
+    means.add(
+        new StepLine(9, 0, 1, 1, 7, 99, 0, null, 1, null, 1, 1, 0, 1, 1, null, null, null, null));
     means.add(new StepLine(10, 1, 1, 1, 30, 1, 0, 0., 0.5, 0.2, 1, 1, 0, 1, 1, 1., 1, 0L, null));
     means.add(new StepLine(11, 1, 1, 1, 10, 5, 0, 0., 0.1, 1.0, 1, 1, 0, 1, 1, 1., 1, 0L, null));
 

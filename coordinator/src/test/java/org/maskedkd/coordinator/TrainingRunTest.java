@@ -89,8 +89,10 @@ class TrainingRunTest {
           .contains("schedule: eager as [")
           .contains("no schedule less than 0.0");
       List<StepLine> steps = steps();
-      assertThat(steps.subList(0, 5)).allMatch(step -> pipeline(step).predictedStepSeconds() == null);
-      assertThat(steps.subList(5, 8)).allMatch(step -> pipeline(step).predictedStepSeconds() != null);
+      assertThat(steps.subList(0, 5))
+          .allMatch(step -> pipeline(step).predictedStepSeconds() == null);
+      assertThat(steps.subList(5, 8))
+          .allMatch(step -> pipeline(step).predictedStepSeconds() != null);
       List<String> plans = RunDirectoryTest.lines(dir.resolve("plans.jsonl"));
       // Two teachers: every one of the first, equal, micro-batches has its own cost.
       assertThat(plans.get(0)).contains("[2,2,1,1,1,1,1,1]");
@@ -115,14 +117,19 @@ class TrainingRunTest {
       assertThat(phases).containsEntry("i", 3L).containsEntry("X", 3L * (4 + 2));
       assertThat(phases.get("s")).isEqualTo(phases.get("f")).isPositive();
       assertThat(trace.get("otherData").get("clock_error_seconds").asDouble()).isPositive();
-      assertThat(Files.readString(dir.resolve("timeline.svg"))).startsWith("<svg").contains("step 8");
+      assertThat(Files.readString(dir.resolve("timeline.svg")))
+          .startsWith("<svg")
+          .contains("step 8");
       for (StepLine step : steps()) {
-        pipeline(step).idleSeconds()
+        pipeline(step)
+            .idleSeconds()
             .forEach(
                 (device, causes) ->
-                    assertThat(causes).as(device).containsOnlyKeys(
-                        "fill", "starved", "drain", "window", "transfer"));
-        assertThat(pipeline(step).idleSeconds()).containsOnlyKeys("student", "teacher-0", "teacher-1");
+                    assertThat(causes)
+                        .as(device)
+                        .containsOnlyKeys("fill", "starved", "drain", "window", "transfer"));
+        assertThat(pipeline(step).idleSeconds())
+            .containsOnlyKeys("student", "teacher-0", "teacher-1");
       }
     }
   }

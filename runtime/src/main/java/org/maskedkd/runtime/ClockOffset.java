@@ -41,7 +41,9 @@ public final class ClockOffset {
     return !last.isEmpty();
   }
 
-  /** Our clock at the moment when the other one says {@code remote}; the same if nothing is known. */
+  /**
+   * Our clock at the moment when the other one says {@code remote}; the same if nothing is known.
+   */
   public long toLocal(long remote) {
     return known() ? remote - best().offset : remote;
   }
