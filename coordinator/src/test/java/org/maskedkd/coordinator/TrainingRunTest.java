@@ -89,9 +89,9 @@ class TrainingRunTest {
           .contains("schedule: eager as [")
           .contains("no schedule less than 0.0");
       List<StepLine> steps = steps();
-      assertThat(steps.subList(0, 5))
+      assertThat(steps.subList(0, 6))
           .allMatch(step -> pipeline(step).predictedStepSeconds() == null);
-      assertThat(steps.subList(5, 8))
+      assertThat(steps.subList(6, 8))
           .allMatch(step -> pipeline(step).predictedStepSeconds() != null);
       List<String> plans = RunDirectoryTest.lines(dir.resolve("plans.jsonl"));
       // Two teachers: every one of the first, equal, micro-batches has its own cost.
