@@ -28,6 +28,7 @@ final class Resumption {
           "deterministic",
           "student.address",
           "student.threads",
+          "student.recompute",
           "teacher.address",
           "teacher.replicas",
           "teacher.threads",

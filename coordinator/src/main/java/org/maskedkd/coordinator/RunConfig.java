@@ -83,6 +83,7 @@ public record RunConfig(
       Precision precision,
       int threads,
       double dropPath,
+      boolean recompute,
       List<Double> mean,
       List<Double> std,
       String address) {}

@@ -63,6 +63,7 @@ final class Specs {
             })
         .setThreads(student.threads())
         .setDropPath(student.dropPath())
+        .setRecompute(student.recompute())
         .addAllMean(student.mean())
         .addAllStd(student.std())
         .build();

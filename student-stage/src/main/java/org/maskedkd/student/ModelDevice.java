@@ -3,6 +3,7 @@ package org.maskedkd.student;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.tensor.GradMode;
@@ -14,14 +15,35 @@ import org.maskedkd.tensor.Tensors;
 final class ModelDevice implements StudentDevice {
   private final Learner learner;
   private final StudentForward forward;
+  private final boolean recompute;
 
-  ModelDevice(Learner learner) {
+  /**
+   * @param recompute whether to keep no activations and run each forward once more for its backward
+   */
+  ModelDevice(Learner learner, boolean recompute) {
     this.learner = learner;
     this.forward = new StudentForward(learner.model());
+    this.recompute = recompute;
   }
 
   @Override
   public Activations forward(
+      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+    if (!recompute) {
+      return withGraph(images, count, drops, wantSaliency);
+    }
+    try (GradMode off = GradMode.off();
+        Scope scope = Scope.open()) {
+      StudentForward.Result result = forward.run(scope, images, count, drops, wantSaliency);
+      // The same forward again, saliency too: another kernel could round otherwise.
+      return new Again(
+          Tensors.floats(result.logits()),
+          result.saliency(),
+          () -> withGraph(images, count, drops, wantSaliency));
+    }
+  }
+
+  private Graph withGraph(
       ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
     try (GradMode on = GradMode.on();
         Scope scope = Scope.open()) {
@@ -60,5 +82,21 @@ final class ModelDevice implements StudentDevice {
     public void close() {
       output.close();
     }
+  }
+
+  /** Nothing but what was asked for; the graph is made when its backward comes. */
+  // The array is handed on, never compared.
+  @SuppressWarnings("ArrayRecordComponent")
+  private record Again(float[] logits, float[][] saliency, Supplier<Graph> forward)
+      implements Activations {
+    @Override
+    public void backward(NamedTensor logitsGradient) {
+      try (Graph graph = forward.get()) {
+        graph.backward(logitsGradient);
+      }
+    }
+
+    @Override
+    public void close() {}
   }
 }

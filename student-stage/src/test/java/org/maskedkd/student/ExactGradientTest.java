@@ -126,8 +126,25 @@ class ExactGradientTest {
     return sizes;
   }
 
+  @Test
+  void gradient_recomputedForwards_areBitIdentical() throws Exception {
+    List<Integer> sizes = List.of(3, BATCH - 3);
+    Map<String, float[]> kept = gradient(sizes, BATCH, Order.EAGER);
+
+    Map<String, float[]> again =
+        gradient(sizes, BATCH, Order.EAGER, new ModelDevice(learner, /* recompute= */ true));
+
+    assertThat(again.keySet()).isEqualTo(kept.keySet());
+    kept.forEach((name, expected) -> assertThat(again.get(name)).as(name).isEqualTo(expected));
+  }
+
   private static Map<String, float[]> gradient(List<Integer> sizes, int window, Order order)
       throws Exception {
+    return gradient(sizes, window, order, new ModelDevice(learner, /* recompute= */ false));
+  }
+
+  private static Map<String, float[]> gradient(
+      List<Integer> sizes, int window, Order order, StudentDevice device) throws Exception {
     StepPlan plan =
         Plans.of(SchedulePlanner.plan(order, sizes, window, 1)).toBuilder()
             .setRun("exact")
@@ -151,7 +168,7 @@ class ExactGradientTest {
         new TrainingStep(
             plan,
             batch,
-            new ModelDevice(learner),
+            device,
             STUDENT,
             view,
             inbox,
