@@ -93,7 +93,10 @@ final class StudentRun implements AutoCloseable {
     this.forward = new StudentForward(model);
     VitConfig config = model.config();
     SleepTimes sleep = options.sleep();
-    this.device = sleep == null ? new ModelDevice(learner, spec.getStudent().getRecompute()) : new SleepingDevice(sleep, config);
+    this.device =
+        sleep == null
+            ? new ModelDevice(learner, spec.getStudent().getRecompute())
+            : new SleepingDevice(sleep, config);
     if (sleep != null) {
       log.warn("this student sleeps instead of computing: {}", sleep);
     }
