@@ -13,6 +13,7 @@ public final class CoordinatorMain {
   }
 
   static CommandLine commandLine() {
-    return Commands.of(failure -> null, new TrainCommand(), new CoordinatorCommand());
+    return Commands.of(
+        failure -> null, new TrainCommand(), new CoordinatorCommand(), new SimulateCommand());
   }
 }

@@ -27,6 +27,7 @@ public final class Main {
         new PredictCommand(),
         new ExportCommand(),
         new FlopsCommand(),
+        new SimulateCommand(),
         new DoctorCommand(),
         new BenchCommand(),
         new StudentMain(),
