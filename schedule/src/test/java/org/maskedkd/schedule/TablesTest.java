@@ -110,4 +110,73 @@ class TablesTest {
             List.of(1.0));
     assertPrinted(simulation.step(), step);
   }
+
+  /** F = 1, B = 2 with 0.01 for every task, 0.02 on either way and 0.05 for the optimizer. */
+  private static Simulation withOverheads(Order order, double teacher, List<Integer> sizes) {
+    int batch = sizes.stream().mapToInt(Integer::intValue).sum();
+    Costs costs =
+        new Costs(
+            Cost.linear(0.01, 1.0 / batch),
+            Cost.linear(0.01, teacher / batch),
+            Cost.linear(0.01, 2.0 / batch),
+            n -> 0.02,
+            n -> 0.02,
+            0.05);
+    return Simulator.run(SchedulePlanner.plan(order, sizes, batch, 1), costs, List.of(1.0));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "4, 4.900, 18.4, 6.430",
+    "8, 4.565, 12.4, 6.385",
+    "16, 4.458, 10.3, 6.482",
+    "32, 4.524, 11.6, 6.771",
+  })
+  void oneTeacher_uniformWithOverheads_takesThePrintedTimes(
+      int m, String eager, String bubble, String strict) {
+    List<Integer> sizes = SchedulePlanner.uniform(BATCH, m);
+    double step = withOverheads(Order.EAGER, 4, sizes).step();
+    assertPrinted(step, eager);
+    // Overheads and the update count as idle there.
+    assertPrinted(100 * (1 - 4 / step), bubble);
+    assertPrinted(withOverheads(Order.FILL_DRAIN, 4, sizes).step(), strict);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "4, 4:16:58:29:14:7, 4.326",
+    "4, 3:10:39:39:20:10:5:2, 4.260",
+    "3, 4:13:38:28:19:12:8:6, 3.323",
+    "8, 4:25:75:19:5, 8.269",
+  })
+  void oneTeacher_integerSizesWithOverheads_takeThePrintedTimes(
+      double teacher, String listed, String step) {
+    List<Integer> sizes = List.of(listed.split(":")).stream().map(Integer::valueOf).toList();
+    assertPrinted(withOverheads(Order.EAGER, teacher, sizes).step(), step);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0.01, 17, 4.366", "0.02, 12, 4.530", "0.05, 8, 4.875", "0.10, 5, 5.300"})
+  void oneTeacher_bestUniformWithOverheads_isThePrinted(double o, int best, String printed) {
+    double shortest = Double.POSITIVE_INFINITY;
+    int fewest = 0;
+    for (int m = 1; m <= 40; m++) {
+      double share = 1.0 / m;
+      Costs costs =
+          new Costs(
+              n -> o + share, n -> o + 4 * share, n -> o + 2 * share, Cost.NONE, Cost.NONE, 0);
+      double step =
+          Simulator.run(
+                  SchedulePlanner.plan(Order.EAGER, Collections.nCopies(m, 1), m, 1),
+                  costs,
+                  List.of(1.0))
+              .step();
+      if (step < shortest - 1e-9) {
+        shortest = step;
+        fewest = m;
+      }
+    }
+    assertThat(fewest).isEqualTo(best);
+    assertPrinted(shortest, printed);
+  }
 }
