@@ -18,6 +18,7 @@ import org.maskedkd.coordinator.LossFunction;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.Tensor;
+import org.maskedkd.runtime.LocalAddresses;
 import org.maskedkd.runtime.StageServer;
 import org.maskedkd.runtime.TensorFrames;
 import picocli.CommandLine.Command;
@@ -57,11 +58,16 @@ final class CoordinatorBenchmark implements Callable<Integer> {
       description = "0: as many as are answered.")
   private int imagesPerSecond;
 
-  @Option(names = "--warm-up-steps", defaultValue = "60")
+  @Option(names = "--warm-up-steps", defaultValue = "1500")
   private int warmUpSteps;
 
-  @Option(names = "--steps", defaultValue = "60")
+  @Option(names = "--steps", defaultValue = "300")
   private int steps;
+
+  @Option(
+      names = "--tcp",
+      description = "Over loopback, as between machines; otherwise as train connects its stages.")
+  private boolean tcp;
 
   @Option(names = "--flags", split = " ", defaultValue = "-Xmx512m -XX:+UseSerialGC")
   private List<String> flags = List.of();
@@ -98,15 +104,16 @@ final class CoordinatorBenchmark implements Callable<Integer> {
     long apart = imagesPerSecond == 0 ? 0 : 1_000_000_000L * microBatch / imagesPerSecond;
     ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
     Path directory = Files.createTempDirectory("coordinator-benchmark");
-    try (StageServer student =
-            StageServer.listen("127.0.0.1:0")
+    try (LocalAddresses local = LocalAddresses.create();
+        StageServer student =
+            StageServer.listen(tcp ? "127.0.0.1:0" : local.of("student"))
                 .service(new TapeStudent(GRID, CLASSES, tensors, clock, apart, this::stepEnded))
                 .start();
         StageServer teacher =
-            StageServer.listen("127.0.0.1:0")
+            StageServer.listen(tcp ? "127.0.0.1:0" : local.of("teacher"))
                 .service(new TapeTeacher(GRID, CLASSES, tensors.get(0)))
                 .start();
-        ChildProcess coordinator = coordinator(directory, student.port(), teacher.port())) {
+        ChildProcess coordinator = coordinator(directory, student.address(), teacher.address())) {
       process.set(coordinator);
       int code = coordinator.await();
       Reading from = readings.get((long) warmUpSteps);
@@ -123,7 +130,8 @@ final class CoordinatorBenchmark implements Callable<Integer> {
     return 0;
   }
 
-  private ChildProcess coordinator(Path directory, int student, int teacher) throws IOException {
+  private ChildProcess coordinator(Path directory, String student, String teacher)
+      throws IOException {
     Path config = directory.resolve("config.yaml");
     Files.writeString(
         config,
@@ -148,9 +156,9 @@ final class CoordinatorBenchmark implements Callable<Integer> {
             "--name",
             "run",
             "--student",
-            "127.0.0.1:" + student,
+            student,
             "--teacher",
-            "127.0.0.1:" + teacher,
+            teacher,
             "--max-steps",
             Integer.toString(warmUpSteps + steps + 1)));
   }

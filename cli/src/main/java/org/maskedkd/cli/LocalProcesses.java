@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.LocalAddresses;
 import org.maskedkd.runtime.RunException;
 
 /** The stages of a run, as processes on this machine. Closing stops them. */
@@ -17,9 +18,11 @@ final class LocalProcesses implements AutoCloseable {
 
   private static final Duration STOP = Duration.ofSeconds(40);
 
+  private final LocalAddresses local;
   private final List<StageProcess> stages;
 
-  private LocalProcesses(List<StageProcess> stages) {
+  private LocalProcesses(LocalAddresses local, List<StageProcess> stages) {
+    this.local = local;
     this.stages = stages;
   }
 
@@ -85,7 +88,10 @@ final class LocalProcesses implements AutoCloseable {
     } catch (IOException e) {
       throw new RunException(ExitCode.CANNOT_WRITE, "cannot make the folder " + logs + ": " + e, e);
     }
-    return new LocalProcesses(specs.stream().map(spec -> StageProcess.start(spec, logs)).toList());
+    LocalAddresses local = LocalAddresses.create();
+    return new LocalProcesses(
+        local,
+        specs.stream().map(spec -> StageProcess.start(spec, local.of(spec.name()), logs)).toList());
   }
 
   /**
@@ -124,5 +130,6 @@ final class LocalProcesses implements AutoCloseable {
       // Their pipes end with this process, and they with the pipes.
       Thread.currentThread().interrupt();
     }
+    local.close();
   }
 }

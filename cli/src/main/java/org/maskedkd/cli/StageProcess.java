@@ -29,12 +29,12 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One stage as a process of its own. It dies with this process, because its standard input is a
- * pipe that ends then; if it dies alone it is started again on the same port, so the coordinator's
- * retries find it.
+ * pipe that ends then; if it dies alone it is started again on the same address, so the
+ * coordinator's retries find it.
  */
 final class StageProcess {
   private static final Logger log = LoggerFactory.getLogger(StageProcess.class);
-  private static final String LISTENING = "listening 127.0.0.1:";
+  private static final String LISTENING = "listening ";
   private static final int MOST_RESTARTS = 10;
   private static final int TAIL_CHARACTERS = 2000;
 
@@ -48,22 +48,28 @@ final class StageProcess {
           ExitCode.INCOMPATIBLE.code());
 
   private final StageSpec spec;
+  private final String listen;
   private final Path logs;
-  private final CompletableFuture<Integer> port = new CompletableFuture<>();
+  private final CompletableFuture<String> address = new CompletableFuture<>();
   private final Thread watcher;
   private @Nullable Process process;
   private boolean closing;
 
-  private StageProcess(StageSpec spec, Path logs) {
+  private StageProcess(StageSpec spec, String listen, Path logs) {
     this.spec = spec;
+    this.listen = listen;
     this.logs = logs;
     this.watcher = new Thread(this::watch, "watch-" + spec.name());
     watcher.setDaemon(true);
   }
 
-  /** Starts the process without waiting until it serves. */
-  static StageProcess start(StageSpec spec, Path logs) {
-    StageProcess stage = new StageProcess(spec, logs);
+  /**
+   * Starts the process without waiting until it serves.
+   *
+   * @param listen where it is to serve
+   */
+  static StageProcess start(StageSpec spec, String listen, Path logs) {
+    StageProcess stage = new StageProcess(spec, listen, logs);
     stage.watcher.start();
     return stage;
   }
@@ -75,7 +81,7 @@ final class StageProcess {
    */
   String address(Duration patience) throws InterruptedException {
     try {
-      return "127.0.0.1:" + port.get(patience.toMillis(), TimeUnit.MILLISECONDS);
+      return address.get(patience.toMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException e) {
       throw Failures.fromStatus(e, "the " + spec.name() + " process");
     } catch (TimeoutException e) {
@@ -94,7 +100,7 @@ final class StageProcess {
 
   /** Lets {@link #address} end with {@code code}, if it still waits. */
   void abandon(ExitCode code) {
-    port.completeExceptionally(new RunException(code, "stopped before the first step"));
+    address.completeExceptionally(new RunException(code, "stopped before the first step"));
   }
 
   /** Asks it to stop. */
@@ -102,10 +108,10 @@ final class StageProcess {
     synchronized (this) {
       closing = true;
     }
-    if (!port.isDone() || port.isCompletedExceptionally()) {
+    if (!address.isDone() || address.isCompletedExceptionally()) {
       return;
     }
-    ManagedChannel channel = Channels.connect("127.0.0.1:" + port.join());
+    ManagedChannel channel = Channels.connect(address.join());
     try {
       ShutdownRequest request = ShutdownRequest.newBuilder().setReason("the run has ended").build();
       switch (spec.role()) {
@@ -158,13 +164,13 @@ final class StageProcess {
         int code = runOnce(err);
         synchronized (this) {
           if (closing) {
-            port.completeExceptionally(
+            address.completeExceptionally(
                 new RunException(ExitCode.INTERRUPTED, spec.name() + " was stopped"));
             return;
           }
         }
-        if (!port.isDone()) {
-          port.completeExceptionally(endedEarly(code, tail(err, before)));
+        if (!address.isDone()) {
+          address.completeExceptionally(endedEarly(code, tail(err, before)));
           return;
         }
         if (FINAL.contains(code) || starts > MOST_RESTARTS) {
@@ -178,7 +184,7 @@ final class StageProcess {
             logFile());
       }
     } catch (IOException e) {
-      port.completeExceptionally(
+      address.completeExceptionally(
           new RunException(
               ExitCode.INTERNAL, "cannot start the %s process: %s".formatted(spec.name(), e), e));
       log.error("cannot start {}", spec.name(), e);
@@ -192,14 +198,10 @@ final class StageProcess {
     arguments.add(spec.role().command);
     arguments.addAll(spec.arguments());
     // A restarted stage must be found where it was.
-    int wanted = port.isDone() && !port.isCompletedExceptionally() ? port.join() : 0;
+    String wanted =
+        address.isDone() && !address.isCompletedExceptionally() ? address.join() : listen;
     arguments.addAll(
-        List.of(
-            "--listen",
-            "127.0.0.1:" + wanted,
-            "--exit-with-stdin",
-            "--log-file",
-            logFile().toString()));
+        List.of("--listen", wanted, "--exit-with-stdin", "--log-file", logFile().toString()));
     String flags = System.getenv().getOrDefault(spec.role().flagsVariable, "");
     ProcessBuilder builder =
         new ProcessBuilder(
@@ -219,7 +221,7 @@ final class StageProcess {
     try (BufferedReader lines = started.inputReader(StandardCharsets.UTF_8)) {
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         if (line.startsWith(LISTENING)) {
-          port.complete(Integer.parseInt(line.substring(LISTENING.length()).strip()));
+          address.complete(line.substring(LISTENING.length()).strip());
         } else {
           log.debug("{}: {}", spec.name(), line);
         }

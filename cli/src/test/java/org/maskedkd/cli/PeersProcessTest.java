@@ -38,7 +38,7 @@ class PeersProcessTest {
   void coordinator_teacherOfAnotherProtocolVersion_exits78WithBothVersions(SharedStages stages) {
     try (StageServer server =
         StageServer.listen("127.0.0.1:0").service(new OfAnotherVersion()).start()) {
-      String address = "127.0.0.1:" + server.port();
+      String address = server.address();
       TinyRun run = stages.run("version", 0, "--teacher", address).endsWith(78);
       assertThat(run.said())
           .contains(
@@ -50,17 +50,15 @@ class PeersProcessTest {
 
   @Test
   void coordinator_teacherThatStaysAway_exits69NamingItAndThePatience(SharedStages stages) {
-    int port;
+    String address;
     try (StageServer gone = StageServer.listen("127.0.0.1:0").start()) {
-      port = gone.port();
+      address = gone.address();
     }
     TinyRun run =
-        stages
-            .run("lonely", 0, "--teacher", "127.0.0.1:" + port, "teacher.retry-seconds=1")
-            .endsWith(69);
+        stages.run("lonely", 0, "--teacher", address, "teacher.retry-seconds=1").endsWith(69);
     assertThat(run.said())
         .contains("no teacher for 1 s")
-        .contains("the teacher at 127.0.0.1:" + port + " cannot be reached");
+        .contains("the teacher at " + address + " cannot be reached");
   }
 
   @Test

@@ -27,6 +27,7 @@ public final class LossFunction {
   private final RunConfig.Kind kind;
   private final double alpha;
   private final double temperature;
+  private final Exponential exponential = new Exponential();
   private double[] student = new double[0];
   private double[] softened = new double[0];
   private double[] teacher = new double[0];
@@ -69,8 +70,9 @@ public final class LossFunction {
     int teacherCorrect = 0;
     for (int from = 0; from < z.length; from += classes) {
       int label = strongest(w, from, classes);
-      studentCorrect += strongest(z, from, classes) == label ? 1 : 0;
-      double normalizer = softmax(z, from, 1, student);
+      int guess = strongest(z, from, classes);
+      studentCorrect += guess == label ? 1 : 0;
+      double normalizer = softmax(z, from, z[from + guess], 1, student);
       base += crossEntropy(z, w, from, classes, normalizer);
       if (t == null || kind == RunConfig.Kind.NONE) {
         supervised(w, from, 1.0 / wholeBatch);
@@ -80,7 +82,7 @@ public final class LossFunction {
         supervised(w, from, (1 - alpha) / wholeBatch);
         distillation +=
             kind == RunConfig.Kind.SOFT
-                ? soft(z, t, from, normalizer, wholeBatch)
+                ? soft(z, guess, t, choice, from, normalizer, wholeBatch)
                 : hard(z, choice, from, normalizer, wholeBatch);
       }
       for (int c = 0; c < classes; c++) {
@@ -108,12 +110,13 @@ public final class LossFunction {
   }
 
   /** Adds the divergence's gradient and returns the divergence. */
-  private double soft(float[] z, float[] t, int from, double normalizer, int wholeBatch) {
-    double teacherNormalizer = softmax(t, from, temperature, teacher);
+  private double soft(
+      float[] z, int guess, float[] t, int choice, int from, double normalizer, int wholeBatch) {
+    double teacherNormalizer = softmax(t, from, t[from + choice], temperature, teacher);
     double[] q = student;
     double studentNormalizer = normalizer;
     if (temperature != 1) {
-      studentNormalizer = softmax(z, from, temperature, softened);
+      studentNormalizer = softmax(z, from, z[from + guess], temperature, softened);
       q = softened;
     }
     double factor = alpha * temperature / wholeBatch;
@@ -146,17 +149,13 @@ public final class LossFunction {
   }
 
   /** Writes softmax(x / T) and returns log sum exp(x / T). */
-  private static double softmax(float[] x, int from, double temperature, double[] into) {
+  private double softmax(float[] x, int from, double greatest, double temperature, double[] into) {
     double scale = 1 / temperature;
-    double max = Double.NEGATIVE_INFINITY;
+    double max = greatest * scale;
     for (int c = 0; c < into.length; c++) {
-      max = Math.max(max, x[from + c] * scale);
+      into[c] = x[from + c] * scale - max;
     }
-    double sum = 0;
-    for (int c = 0; c < into.length; c++) {
-      into[c] = Math.exp(x[from + c] * scale - max);
-      sum += into[c];
-    }
+    double sum = exponential.replace(into);
     double inverse = 1 / sum;
     for (int c = 0; c < into.length; c++) {
       into[c] *= inverse;
@@ -167,9 +166,11 @@ public final class LossFunction {
   /** The class of the greatest value, the first of equals. */
   static int strongest(float[] x, int from, int classes) {
     int best = 0;
+    float greatest = x[from];
     for (int c = 1; c < classes; c++) {
-      if (x[from + c] > x[from + best]) {
+      if (x[from + c] > greatest) {
         best = c;
+        greatest = x[from + c];
       }
     }
     return best;

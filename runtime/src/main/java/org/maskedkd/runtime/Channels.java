@@ -1,7 +1,7 @@
 package org.maskedkd.runtime;
 
 import io.grpc.ManagedChannel;
-import io.grpc.netty.NettyChannelBuilder;
+import io.netty.channel.ChannelOption;
 import java.util.concurrent.TimeUnit;
 
 /** Channels to stages. */
@@ -15,25 +15,19 @@ public final class Channels {
    * A plaintext channel that connects when it is first used and again after a failure. Pings tell a
    * dead peer from a busy one.
    *
-   * @param hostPort such as {@code 127.0.0.1:9091}
+   * @param where such as {@code 127.0.0.1:9091} or {@code unix:/run/maskedkd/teacher.sock}
    * @return a channel that the caller shuts down
    * @throws RunException when the address is not one
    */
-  public static ManagedChannel connect(String hostPort) {
-    HostPort address = HostPort.parse(hostPort);
-    if (address.host().isEmpty() || address.port() == 0) {
-      throw new RunException(
-          ExitCode.USAGE,
-          "address '"
-              + hostPort
-              + "' names no host and port to connect to, such as 127.0.0.1:9091");
-    }
-    return NettyChannelBuilder.forAddress(address.host(), address.port())
+  public static ManagedChannel connect(String where) {
+    return StageAddress.parse(where)
+        .channel()
         .usePlaintext()
         // A proxy set for downloads must not carry stage traffic.
         .proxyDetector(target -> null)
         .eventLoopGroup(Transport.eventLoop())
-        .channelType(Transport.channel())
+        .withOption(ChannelOption.ALLOCATOR, Transport.allocator())
+        .intercept(new SharingMarshaller.Interceptor())
         .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
         .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)

@@ -1,16 +1,19 @@
 package org.maskedkd.runtime;
 
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.net.UnknownHostException;
 
 /**
  * An address as users write it: {@code host:port}, {@code [::1]:port}, or {@code :port} for every
  * interface.
  */
-record HostPort(String host, int port) {
+record HostPort(String host, int port) implements StageAddress {
 
   static HostPort parse(String text) {
     int colon = text.lastIndexOf(':');
@@ -48,8 +51,41 @@ record HostPort(String host, int port) {
     }
   }
 
-  /** Why this address cannot be listened on, in words. */
-  RunException cannotListen(IOException failure, String option) {
+  @Override
+  public NettyChannelBuilder channel() {
+    if (host.isEmpty() || port == 0) {
+      throw new RunException(
+          ExitCode.USAGE,
+          "address '" + this + "' names no host and port to connect to, such as 127.0.0.1:9091");
+    }
+    return NettyChannelBuilder.forAddress(host, port)
+        .channelFactory(Composing.composing(Transport::channel));
+  }
+
+  @Override
+  public NettyServerBuilder server(boolean insecure) {
+    InetSocketAddress socket = resolve();
+    if (!socket.getAddress().isLoopbackAddress() && !insecure) {
+      throw new RunException(
+          ExitCode.USAGE,
+          "refusing to listen on "
+              + this
+              + ": it is not a loopback address, and anybody who reaches it could read and steer this stage;"
+              + " listen on 127.0.0.1, or add --insecure if the network is trusted");
+    }
+    return NettyServerBuilder.forAddress(socket).channelType(Transport.serverChannel());
+  }
+
+  /** A server on every interface is reached on loopback, too. */
+  @Override
+  public String listening(SocketAddress socket) {
+    InetSocketAddress found = (InetSocketAddress) socket;
+    String name = found.getAddress().isAnyLocalAddress() ? "127.0.0.1" : host;
+    return new HostPort(name, found.getPort()).toString();
+  }
+
+  @Override
+  public RunException cannotListen(IOException failure, String option) {
     for (Throwable t = failure; t != null; t = t.getCause()) {
       String said = String.valueOf(t.getMessage());
       if (t instanceof BindException || said.contains("Address already in use")) {

@@ -6,8 +6,8 @@ import io.grpc.Server;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
+import io.netty.channel.ChannelOption;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -22,27 +22,28 @@ public final class StageServer implements AutoCloseable {
   private static final int GRACE_SECONDS = 2;
 
   private final Server server;
-  private final int port;
+  private final String address;
   private final HealthStatusManager health;
 
-  private StageServer(Server server, HealthStatusManager health) {
+  private StageServer(Server server, String address, HealthStatusManager health) {
     this.server = server;
-    this.port = server.getPort();
+    this.address = address;
     this.health = health;
   }
 
   /**
    * A server to be.
    *
-   * @param hostPort such as {@code 127.0.0.1:0}; port 0 takes a free one
+   * @param where such as {@code 127.0.0.1:0}, where port 0 takes a free one, or {@code
+   *     unix:/run/maskedkd/teacher.sock}
    */
-  public static Builder listen(String hostPort) {
-    return new Builder(HostPort.parse(hostPort));
+  public static Builder listen(String where) {
+    return new Builder(StageAddress.parse(where));
   }
 
-  /** The port that is, or was, listened on. */
-  public int port() {
-    return port;
+  /** What is, or was, listened on, for {@link Channels#connect}. */
+  public String address() {
+    return address;
   }
 
   /** Takes no new calls and reports itself as not serving; calls under way go on. */
@@ -70,11 +71,11 @@ public final class StageServer implements AutoCloseable {
 
   /** Collects what the server serves. */
   public static final class Builder {
-    private final HostPort address;
+    private final StageAddress address;
     private final List<BindableService> services = new ArrayList<>();
     private boolean insecure;
 
-    private Builder(HostPort address) {
+    private Builder(StageAddress address) {
       this.address = address;
     }
 
@@ -94,25 +95,17 @@ public final class StageServer implements AutoCloseable {
     /**
      * Listens.
      *
-     * @throws RunException (usage) when the port is in use, or the address is not loopback and
-     *     {@link #insecure} was not set
+     * @throws RunException (usage) when the address is in use, or is not loopback and {@link
+     *     #insecure} was not set
      */
     public StageServer start() {
-      InetSocketAddress socket = address.resolve();
-      if (!socket.getAddress().isLoopbackAddress() && !insecure) {
-        throw new RunException(
-            ExitCode.USAGE,
-            "refusing to listen on "
-                + address
-                + ": it is not a loopback address, and anybody who reaches it could read and steer this stage;"
-                + " listen on 127.0.0.1, or add --insecure if the network is trusted");
-      }
       HealthStatusManager health = new HealthStatusManager();
       NettyServerBuilder builder =
-          NettyServerBuilder.forAddress(socket)
+          address
+              .server(insecure)
               .bossEventLoopGroup(Transport.eventLoop())
               .workerEventLoopGroup(Transport.eventLoop())
-              .channelType(Transport.serverChannel())
+              .withChildOption(ChannelOption.ALLOCATOR, Transport.allocator())
               .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
               .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
               .permitKeepAliveTime(PERMIT_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
@@ -124,7 +117,8 @@ public final class StageServer implements AutoCloseable {
         health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
       }
       try {
-        return new StageServer(builder.build().start(), health);
+        Server server = builder.build().start();
+        return new StageServer(server, address.listening(server.getListenSockets().get(0)), health);
       } catch (IOException e) {
         throw address.cannotListen(e, "--listen");
       }

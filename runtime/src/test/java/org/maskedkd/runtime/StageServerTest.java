@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import com.google.protobuf.ByteString;
 import io.grpc.BindableService;
 import io.grpc.ManagedChannel;
 import io.grpc.ServerServiceDefinition;
@@ -11,11 +12,22 @@ import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthCheckResponse.ServingStatus;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.stub.StreamObserver;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
+import java.util.Random;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -28,7 +40,7 @@ import org.maskedkd.proto.v1.WhereRequest;
 
 class StageServerTest {
   private StageServer server = StageServer.listen("127.0.0.1:0").start();
-  private ManagedChannel channel = Channels.connect("127.0.0.1:" + server.port());
+  private ManagedChannel channel = Channels.connect(server.address());
 
   /** Answers Open as {@code answer} says, or fails as it throws. */
   private record Opening(Function<OpenTeacher, TeacherOpened> answer) implements BindableService {
@@ -54,7 +66,7 @@ class StageServerTest {
   private void serve(Function<OpenTeacher, TeacherOpened> answer) {
     stop();
     server = StageServer.listen("127.0.0.1:0").service(new Opening(answer)).start();
-    channel = Channels.connect("127.0.0.1:" + server.port());
+    channel = Channels.connect(server.address());
   }
 
   private TeacherOpened open(OpenTeacher request) {
@@ -118,7 +130,7 @@ class StageServerTest {
   @Test
   void failure_nobodyListens_isAPeerAway() {
     stop();
-    channel = Channels.connect("127.0.0.1:" + server.port());
+    channel = Channels.connect(server.address());
     assertThat(openFails().exitCode()).isEqualTo(ExitCode.PEER_AWAY);
     assertThat(openFails()).hasMessageContaining("the teacher at 127.0.0.1:1 cannot be reached");
   }
@@ -155,16 +167,18 @@ class StageServerTest {
     }
     server.stopAccepting();
     channel.shutdownNow();
-    channel = Channels.connect("127.0.0.1:" + server.port());
+    channel = Channels.connect(server.address());
     assertThat(openFails().exitCode()).isEqualTo(ExitCode.PEER_AWAY);
   }
 
   @Test
   void start_portInUse_saysSoAndNamesTheOption() {
-    assertThatThrownBy(() -> StageServer.listen("127.0.0.1:" + server.port()).start())
+    assertThatThrownBy(() -> StageServer.listen(server.address()).start())
         .isInstanceOfSatisfying(
             RunException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE))
-        .hasMessageContainingAll("port " + server.port() + " of 127.0.0.1 is in use", "--listen");
+        .hasMessageContainingAll(
+            "port " + server.address().replace("127.0.0.1:", "") + " of 127.0.0.1 is in use",
+            "--listen");
   }
 
   @ParameterizedTest
@@ -179,7 +193,7 @@ class StageServerTest {
   @Test
   void start_addressOthersReachAndInsecure_listens() {
     try (StageServer open = StageServer.listen("0.0.0.0:0").insecure(true).start()) {
-      assertThat(open.port()).isPositive();
+      assertThat(open.address()).matches("127\\.0\\.0\\.1:[1-9]\\d*");
     }
   }
 
@@ -198,5 +212,123 @@ class StageServerTest {
     assertThatThrownBy(() -> Channels.connect(address))
         .isInstanceOf(RunException.class)
         .hasMessageContaining("'" + address + "'");
+  }
+
+  private static TeacherOpened askAt(String address) {
+    ManagedChannel socket = Channels.connect(address);
+    try {
+      return TeacherGrpc.newBlockingStub(socket)
+          .withDeadlineAfter(20, TimeUnit.SECONDS)
+          .open(OpenTeacher.newBuilder().setClasses(41).build());
+    } finally {
+      socket.shutdownNow();
+    }
+  }
+
+  private static StageServer at(String address) {
+    return StageServer.listen(address)
+        .service(
+            new Opening(
+                r -> TeacherOpened.newBuilder().setProtocolVersion(r.getClasses() + 1).build()))
+        .start();
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void socketFile_served_answersAndIsForThisUserAloneAndGoesWithTheServer(@TempDir Path folder)
+      throws Exception {
+    Path file = folder.resolve("stage.sock");
+    try (StageServer unix = at("unix:" + file)) {
+      assertThat(unix.address()).isEqualTo("unix:" + file);
+      assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(file)))
+          .isEqualTo("rw-------");
+      assertThat(askAt(unix.address()).getProtocolVersion()).isEqualTo(42);
+    }
+    assertThat(file).doesNotExist();
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void socketFile_leftByAKilledProcess_isListenedOnAgain(@TempDir Path folder) throws Exception {
+    Path file = folder.resolve("stage.sock");
+    // Closing such a channel leaves its file, as the end of a process does.
+    try (var left = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      left.bind(UnixDomainSocketAddress.of(file));
+    }
+    assertThat(file).exists();
+    try (StageServer unix = at("unix:" + file)) {
+      assertThat(askAt(unix.address()).getProtocolVersion()).isEqualTo(42);
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void socketFile_thatIsListenedOn_isRefusedAndStaysTheFirstOnes(@TempDir Path folder) {
+    String address = "unix:" + folder.resolve("stage.sock");
+    try (StageServer first = at(address)) {
+      assertThatThrownBy(() -> at(address))
+          .isInstanceOfSatisfying(
+              RunException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE))
+          .hasMessageContainingAll(address, "another process listens there", "--listen");
+      assertThat(askAt(first.address()).getProtocolVersion()).isEqualTo(42);
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void socketFile_whereAFileIs_isRefusedAndTheFileStays(@TempDir Path folder) throws Exception {
+    Path file = Files.writeString(folder.resolve("weights"), "precious");
+    assertThatThrownBy(() -> at("unix:" + file))
+        .isInstanceOf(RunException.class)
+        .hasMessageContaining("a file that is no socket is there");
+    assertThat(file).hasContent("precious");
+    assertThatThrownBy(() -> at("unix:" + folder.resolve("none/stage.sock")))
+        .isInstanceOf(RunException.class)
+        .hasMessageContaining("there is no folder " + folder.resolve("none"));
+  }
+
+  @Test
+  void socketFile_nobodyListens_isAPeerThatIsAway(@TempDir Path folder) {
+    Throwable thrown = catchThrowable(() -> askAt("unix:" + folder.resolve("none.sock")));
+    assertThat(Failures.fromStatus(thrown, "the teacher").exitCode()).isEqualTo(ExitCode.PEER_AWAY);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"unix:", "unix:/", "unix://", "unix:a\0b"})
+  void listen_socketFileWithoutName_isRefusedWithWhatWasGiven(String address) {
+    assertThatThrownBy(() -> StageServer.listen(address))
+        .isInstanceOfSatisfying(
+            RunException.class, e -> assertThat(e.exitCode()).isEqualTo(ExitCode.USAGE))
+        .hasMessageContainingAll("'" + address + "'", "unix:PATH");
+  }
+
+  @Test
+  void connect_socketFileTooLong_isRefusedWithItsLengthAndTheLimit() {
+    assertThatThrownBy(() -> Channels.connect("unix:/" + "d".repeat(107)))
+        .isInstanceOf(RunException.class)
+        .hasMessageContainingAll("108 bytes", "at most 107", "unix:PATH");
+  }
+
+  @Test
+  void message_ofManyFrames_arrivesAsItWasSentInPiecesOfAnySize() {
+    Random random = new Random(5);
+    serve(
+        request -> {
+          byte[] name = new byte[request.getClasses()];
+          Arrays.fill(name, (byte) ('a' + request.getClasses() % 26));
+          return TeacherOpened.newBuilder()
+              .setModel(
+                  ModelInfo.newBuilder()
+                      .setModelBytes(ByteString.copyFrom(name))
+                      .setClasses(request.getClasses()))
+              .build();
+        });
+    for (int i = 0; i < 40; i++) {
+      int size = random.nextInt(1 << 20);
+      TeacherOpened opened = open(OpenTeacher.newBuilder().setClasses(size).build());
+      assertThat(opened.getModel().getClasses()).isEqualTo(size);
+      assertThat(opened.getModel().getModel())
+          .isEqualTo(Character.toString('a' + size % 26).repeat(size));
+    }
   }
 }

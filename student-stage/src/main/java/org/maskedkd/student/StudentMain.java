@@ -20,8 +20,9 @@ public final class StudentMain implements Callable<Integer> {
   @Option(
       names = "--listen",
       defaultValue = "127.0.0.1:9090",
-      paramLabel = "HOST:PORT",
-      description = "Where to serve gRPC; port 0 takes a free one. Default: ${DEFAULT-VALUE}")
+      paramLabel = "ADDRESS",
+      description =
+          "Where to serve gRPC: HOST:PORT, where port 0 takes a free one, or unix:PATH for a socket file. Default: ${DEFAULT-VALUE}")
   private String listen = "";
 
   @Option(
@@ -95,7 +96,7 @@ public final class StudentMain implements Callable<Integer> {
       } else {
         GracefulStop.install().onRequest(stage::requestShutdown);
       }
-      System.out.println("listening 127.0.0.1:" + stage.port());
+      System.out.println("listening " + stage.address());
       stage.awaitShutdown();
     }
     return 0;

@@ -37,9 +37,9 @@ final class StudentStage implements AutoCloseable {
     return stage;
   }
 
-  /** The port that gRPC listens on. */
-  int port() {
-    return server.port();
+  /** Where gRPC is served. */
+  String address() {
+    return server.address();
   }
 
   void requestShutdown() {

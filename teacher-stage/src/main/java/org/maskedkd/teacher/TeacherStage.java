@@ -88,9 +88,9 @@ public final class TeacherStage implements AutoCloseable {
         "teacher");
   }
 
-  /** The port that gRPC listens on. */
-  public int port() {
-    return server.port();
+  /** Where gRPC is served. */
+  public String address() {
+    return server.address();
   }
 
   /** Lets {@link #awaitShutdown} return. */

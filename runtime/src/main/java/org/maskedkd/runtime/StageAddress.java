@@ -1,0 +1,45 @@
+package org.maskedkd.runtime;
+
+import io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.NettyServerBuilder;
+import java.io.IOException;
+import java.net.SocketAddress;
+
+/** Where a stage serves: on a port, or on a socket file of this machine. */
+sealed interface StageAddress permits HostPort, SocketFile {
+
+  /**
+   * The address that a user wrote.
+   *
+   * @throws RunException (usage) when it is not one
+   */
+  static StageAddress parse(String text) {
+    return text.startsWith(SocketFile.SCHEME) ? SocketFile.parse(text) : HostPort.parse(text);
+  }
+
+  /**
+   * A channel to it.
+   *
+   * @throws RunException (usage) when nobody could be there
+   */
+  NettyChannelBuilder channel();
+
+  /**
+   * A server on it.
+   *
+   * @throws RunException (usage) when that cannot be, or other users could connect and {@code
+   *     insecure} is not set
+   */
+  NettyServerBuilder server(boolean insecure);
+
+  /**
+   * Called as soon as it is listened on.
+   *
+   * @param socket what the system says it is
+   * @return the address as a client may write it
+   */
+  String listening(SocketAddress socket) throws IOException;
+
+  /** Why this address cannot be listened on, in words. */
+  RunException cannotListen(IOException failure, String option);
+}
