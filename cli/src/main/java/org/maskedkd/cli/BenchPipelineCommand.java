@@ -27,7 +27,7 @@ import picocli.CommandLine.Spec;
     name = "pipeline",
     mixinStandardHelpOptions = true,
     description =
-        "Runs a student, its teachers and a coordinator as processes over loopback, once for each combination of"
+        "Runs a student, its teachers and a coordinator as processes, once for each combination of"
             + " schedule, micro-batches, keep ratio, precision and number of teachers, and prints how long a step"
             + " took, was predicted to take and must take at least. With real models it also measures what one would"
             + " run instead: both models in one process, and two halves of a batch in two processes.")

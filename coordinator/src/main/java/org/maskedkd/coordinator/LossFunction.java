@@ -73,13 +73,10 @@ public final class LossFunction {
       int guess = strongest(z, from, classes);
       studentCorrect += guess == label ? 1 : 0;
       double normalizer = softmax(z, from, z[from + guess], 1, student);
-      base += crossEntropy(z, w, from, classes, normalizer);
-      if (t == null || kind == RunConfig.Kind.NONE) {
-        supervised(w, from, 1.0 / wholeBatch);
-      } else {
+      base += supervised(z, w, from, normalizer, (1 - alpha) / wholeBatch);
+      if (t != null && kind != RunConfig.Kind.NONE) {
         int choice = strongest(t, from, classes);
         teacherCorrect += choice == label ? 1 : 0;
-        supervised(w, from, (1 - alpha) / wholeBatch);
         distillation +=
             kind == RunConfig.Kind.SOFT
                 ? soft(z, guess, t, choice, from, normalizer, wholeBatch)
@@ -99,14 +96,18 @@ public final class LossFunction {
         .build();
   }
 
-  private void supervised(float[] w, int from, double factor) {
+  /** Writes the gradient of the cross-entropy with the target and returns the cross-entropy. */
+  private double supervised(float[] z, float[] w, int from, double normalizer, double factor) {
     double mass = 0;
+    double entropy = 0;
     for (int c = 0; c < student.length; c++) {
       mass += w[from + c];
+      entropy += w[from + c] * (normalizer - z[from + c]);
     }
     for (int c = 0; c < student.length; c++) {
       row[c] = factor * (student[c] * mass - w[from + c]);
     }
+    return entropy;
   }
 
   /** Adds the divergence's gradient and returns the divergence. */
@@ -137,15 +138,6 @@ public final class LossFunction {
       row[c] += factor * (student[c] - (c == choice ? 1 : 0));
     }
     return normalizer - z[from + choice];
-  }
-
-  private static double crossEntropy(
-      float[] z, float[] w, int from, int classes, double normalizer) {
-    double sum = 0;
-    for (int c = 0; c < classes; c++) {
-      sum += w[from + c] * (normalizer - z[from + c]);
-    }
-    return sum;
   }
 
   /** Writes softmax(x / T) and returns log sum exp(x / T). */

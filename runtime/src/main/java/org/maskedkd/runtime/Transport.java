@@ -31,10 +31,7 @@ final class Transport {
    */
   static final int MAX_MESSAGE_BYTES = 8 << 20;
 
-  /**
-   * What a peer may send ahead of us. It lies in buffers, which stay in the cache if they are few.
-   */
-  static final int FLOW_CONTROL_WINDOW_BYTES = 4 << 20;
+  static final int FLOW_CONTROL_WINDOW_BYTES = 16 << 20;
 
   private static final boolean EPOLL = Epoll.isAvailable();
 
