@@ -56,7 +56,7 @@ record StageProfile(
       for (Map.Entry<Integer, Double> sum : sums.entrySet()) {
         slowness.add(sum.getValue() / least);
         if (sum.getValue() == least) {
-          fastest = byPlace.get(sum.getKey());
+          fastest = byPlace.getOrDefault(sum.getKey(), List.of());
         }
       }
       return new Teachers(fastest, slowness);
