@@ -10,8 +10,8 @@ import java.util.Locale;
  * evenly, at the price of exchanging gradients, which is not counted here.
  *
  * @param serial one device that does everything
- * @param coLocated as many devices as the pipeline has, each with student and teacher and its share
- *     of the batch: no pipeline can beat it by ideal numbers
+ * @param coLocated as many devices as the pipeline has, each with student and teacher and a share
+ *     of the batch by its speed: no pipeline can beat it by ideal numbers
  * @param usefulTeachers more than these make no step shorter
  * @param sentences what a person should know; empty if the pipeline is the fastest
  */
@@ -31,7 +31,8 @@ public record Advice(double serial, double coLocated, int usefulTeachers, List<S
     double teacher = slowness.isEmpty() ? 0 : costs.teacher().of(batch);
     double serial = student + teacher + costs.optimizer();
     int devices = 1 + slowness.size();
-    double coLocated = (student + teacher) / devices + costs.optimizer();
+    double speed = 1 + slowness.stream().mapToDouble(factor -> 1 / factor).sum();
+    double coLocated = (student + teacher) / speed + costs.optimizer();
     int useful = slowness.isEmpty() ? 0 : usefulTeachers(teacher, student);
     List<String> sentences = new ArrayList<>();
     if (slowness.isEmpty()) {

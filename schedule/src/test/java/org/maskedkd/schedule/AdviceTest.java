@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.Collections;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -49,5 +50,11 @@ class AdviceTest {
     Advice advice =
         Advice.of(Costs.ideal(64, 1, 4, 2), 64, Collections.nCopies(teachers, 1.0), 3.4);
     assertThat(advice.sentences()).isEqualTo(List.of());
+  }
+
+  @Test
+  void of_slowTeacher_countsItsDeviceByItsSpeed() {
+    Advice advice = Advice.of(Costs.ideal(64, 1, 4, 2), 64, List.of(2.0), 8);
+    assertThat(advice.coLocated()).isCloseTo(7 / 1.5, within(1e-9));
   }
 }
