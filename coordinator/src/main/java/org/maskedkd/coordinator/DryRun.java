@@ -5,6 +5,10 @@ import java.util.List;
 import java.util.Locale;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.schedule.Schedule;
+import org.maskedkd.schedule.Simulation;
+import org.maskedkd.schedule.Simulator;
+import org.maskedkd.schedule.Tuner;
 
 /** What a run would be, in words. */
 final class DryRun {
@@ -50,6 +54,40 @@ final class DryRun {
               patches,
               kept * ForwardedInbox.patchBytes(grid) / 1000));
     }
+    return lines;
+  }
+
+  /**
+   * What a step and the run should take, from what the stages timed of themselves. Transfers,
+   * optimizer, data and evaluations come on top.
+   */
+  static List<String> estimate(RunConfig config, Stages stages, StageProfile profile) {
+    List<String> lines = new ArrayList<>();
+    Schedule schedule = Planner.schedule(config);
+    Simulation simulation = Simulator.run(schedule, profile.costs(), profile.slowness());
+    if (config.schedule().microBatches().isAuto()) {
+      simulation =
+          Tuner.choose(profile.costs(), schedule.batch(), schedule.window(), profile.slowness())
+              .prediction();
+    }
+    long steps = stages.stepsPerEpoch(config) * config.schedule().epochs();
+    lines.add(
+        String.format(
+            Locale.ROOT,
+            "time: %.3g s a step, %.0f images/s, bubble %s; %s for all %d steps, before optimizer,"
+                + " transfers and evaluations",
+            simulation.step(),
+            schedule.batch() / simulation.step(),
+            Progress.percent(simulation.bubble()),
+            Progress.clock(steps * simulation.step()),
+            steps));
+    lines.add(
+        String.format(
+            Locale.ROOT,
+            "memory: student about %.1f GB with %d samples held, teacher %.1f GB each",
+            profile.studentMemory().bytes(simulation.peak()) / 1e9,
+            simulation.peak(),
+            profile.teacherResidentBytes() / 1e9));
     return lines;
   }
 

@@ -1,22 +1,14 @@
 package org.maskedkd.coordinator;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.function.ToDoubleFunction;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.proto.v1.Profile;
-import org.maskedkd.proto.v1.ProfilePoint;
-import org.maskedkd.proto.v1.ProfileTeacher;
-import org.maskedkd.proto.v1.StudentCommand;
-import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.schedule.Advice;
-import org.maskedkd.schedule.CostFit.Point;
 import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Schedule;
 import org.maskedkd.schedule.Simulation;
@@ -34,8 +26,6 @@ final class ScheduleTuning {
 
   /** Steps that warm the stages up and show the latencies. */
   private static final int FIRST_STEPS = 5;
-
-  private static final int REPEATS = 3;
 
   /** Steps whose median is compared with the prediction. */
   private static final int WATCHED = 30;
@@ -157,58 +147,13 @@ final class ScheduleTuning {
   }
 
   private StageProfile measure(long step) {
-    List<Integer> sizes = sizes();
-    stages
-        .student()
-        .send(
-            StudentCommand.newBuilder()
-                .setProfile(
-                    Profile.newBuilder()
-                        .addAllSizes(sizes)
-                        .setRepeats(REPEATS)
-                        .setKeep(config.distils() ? config.masking().keep() : 0))
-                .build());
-    List<ProfilePoint> student =
-        stages.student().expect(EventCase.PROFILED, p -> {}).getProfiled().getPointsList();
-    Map<Integer, List<Point>> teachers = new HashMap<>();
-    if (stages.pool() != null && stages.teacher() != null) {
-      int patches = ForwardedInbox.patches(stages.teacher().getGrid());
-      ProfileTeacher request =
-          ProfileTeacher.newBuilder()
-              .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
-              .addAllSizes(sizes)
-              .setRepeats(REPEATS)
-              .build();
-      stages
-          .pool()
-          .profile(request)
-          .forEach(
-              (place, profiled) ->
-                  teachers.put(place, StageProfile.points(profiled.getPointsList(), "teacher")));
-    }
-    StageProfile.Teachers pool = StageProfile.Teachers.of(teachers);
-    return new StageProfile(
-        step,
-        StageProfile.points(student, "forward"),
-        StageProfile.points(student, "backward"),
-        pool.fastest(),
-        median(MeasuredStep::optimizer),
-        latency(Operation.FORWARD, Operation.TEACHER),
-        latency(Operation.TEACHER, Operation.BACKWARD),
-        pool.slowness(),
-        recent.getLast().clockError());
-  }
-
-  /**
-   * A single image, and about a sixteenth and a quarter of the batch, as far as they may be held.
-   */
-  private List<Integer> sizes() {
-    int batch = config.schedule().batch();
-    int most = Planner.largest(config.schedule());
-    return Stream.of(1, Math.max(2, batch / 16), Math.max(2, batch / 4))
-        .map(size -> Math.min(size, most))
-        .distinct()
-        .toList();
+    return new Profiler(config, stages)
+        .measure(
+            step,
+            median(MeasuredStep::optimizer),
+            latency(Operation.FORWARD, Operation.TEACHER),
+            latency(Operation.TEACHER, Operation.BACKWARD),
+            recent.getLast().clockError());
   }
 
   /** Of the step that was disturbed least: the first ones are those of a cold machine. */
@@ -217,8 +162,7 @@ final class ScheduleTuning {
   }
 
   private double median(ToDoubleFunction<MeasuredStep> value) {
-    List<Double> values =
-        new java.util.ArrayList<>(recent.stream().mapToDouble(value).boxed().toList());
+    List<Double> values = new ArrayList<>(recent.stream().mapToDouble(value).boxed().toList());
     Collections.sort(values);
     int middle = values.size() / 2;
     return values.size() % 2 == 1

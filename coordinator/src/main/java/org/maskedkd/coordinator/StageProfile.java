@@ -20,6 +20,7 @@ import org.maskedkd.schedule.Costs;
  * @param indicesSeconds from the end of a forward to the start of the teacher's
  * @param signalsSeconds from the end of a teacher's forward to the start of the backward
  * @param slowness per teacher, how much slower than the fastest
+ * @param teacherResidentBytes of the largest teacher process
  */
 record StageProfile(
     long step,
@@ -30,7 +31,30 @@ record StageProfile(
     double indicesSeconds,
     double signalsSeconds,
     List<Double> slowness,
-    double clockErrorSeconds) {
+    double clockErrorSeconds,
+    Memory studentMemory,
+    long teacherResidentBytes) {
+
+  /** The student's resident memory, by the samples whose activations it holds. */
+  record Memory(long fixedBytes, long bytesPerSample) {
+
+    /** The line through the smallest and the largest forward. */
+    static Memory of(List<ProfilePoint> points) {
+      List<ProfilePoint> forwards =
+          points.stream().filter(point -> point.getOperation().equals("forward")).toList();
+      ProfilePoint least = forwards.get(0);
+      ProfilePoint most = forwards.get(forwards.size() - 1);
+      long perSample =
+          Math.max(0, most.getResidentBytes() - least.getResidentBytes())
+              / Math.max(1, most.getSamples() - least.getSamples());
+      return new Memory(
+          Math.max(0, most.getResidentBytes() - perSample * most.getSamples()), perSample);
+    }
+
+    long bytes(int samples) {
+      return fixedBytes + bytesPerSample * samples;
+    }
+  }
 
   static final String FILE = "profile.json";
 

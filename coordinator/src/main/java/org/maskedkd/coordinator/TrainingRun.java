@@ -309,18 +309,8 @@ public final class TrainingRun {
   private ExitCode dryRun() {
     Stages stages = open();
     DryRun.describe(config, stages).forEach(progress::note);
-    int images = (int) Math.min(largest(), stages.opened().getEvalImages());
-    if (pool != null && images > 0) {
-      TeacherCheck.Accuracy one =
-          new TeacherCheck(loop, student, pool, stages.inbox(), stages.classes())
-              .measure(probe(1, images, config.masking().keep()));
-      progress.note(
-          String.format(
-              Locale.ROOT,
-              "one micro-batch of %d forward through student and teacher, unhurried: %.3f s",
-              one.images(),
-              one.seconds()));
-    }
+    DryRun.estimate(config, stages, new Profiler(config, stages).measure(1, 0, 0, 0, 0))
+        .forEach(progress::note);
     progress.note("dry run: everything opened and checked, nothing trained");
     return ExitCode.DONE;
   }

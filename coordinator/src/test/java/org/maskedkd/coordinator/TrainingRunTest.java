@@ -543,7 +543,8 @@ class TrainingRunTest {
           .isEqualTo(ExitCode.DONE);
 
       assertThat(house.printed())
-          .contains("2 epochs of 4 steps, 8 steps in all", "2 of 4 patches", "2 processes");
+          .contains("2 epochs of 4 steps, 8 steps in all", "2 of 4 patches", "2 processes")
+          .contains("for all 8 steps, before optimizer", "memory: student about");
       assertThat(dir.resolve("run")).doesNotExist();
       assertThat(house.student.plans).isEmpty();
     }

@@ -14,6 +14,7 @@ import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.VitConfig;
 
 /**
@@ -28,6 +29,9 @@ final class StudentProfile {
   private final VitConfig config;
   private final @Nullable TeacherView teacherView;
   private final double dropPath;
+
+  /** After the last forward, its activations held. */
+  private long residentBytes;
 
   StudentProfile(
       StudentDevice device, VitConfig config, @Nullable TeacherView teacherView, double dropPath) {
@@ -58,22 +62,19 @@ final class StudentProfile {
         forwards[i] = seconds(spans.get(0));
         backwards[i] = seconds(spans.get(1));
       }
-      profiled.addPoints(point("forward", size, forwards));
-      profiled.addPoints(point("backward", size, backwards));
+      profiled.addPoints(point("forward", size, forwards).setResidentBytes(residentBytes));
+      profiled.addPoints(
+          point("backward", size, backwards).setResidentBytes(ProcessMemory.residentBytes()));
     }
     return profiled.build();
   }
 
-  private static ProfilePoint point(String operation, int size, double[] seconds) {
+  private static ProfilePoint.Builder point(String operation, int size, double[] seconds) {
     Arrays.sort(seconds);
     int middle = seconds.length / 2;
     double median =
         seconds.length % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-    return ProfilePoint.newBuilder()
-        .setOperation(operation)
-        .setSamples(size)
-        .setSeconds(median)
-        .build();
+    return ProfilePoint.newBuilder().setOperation(operation).setSamples(size).setSeconds(median);
   }
 
   private static double seconds(Span span) {
@@ -90,6 +91,7 @@ final class StudentProfile {
         new TrainingStep(
             plan, blank(size), device, config, teacherView, inbox, event -> {}, 0, dropPath)) {
       step.forward(0, 0, size);
+      residentBytes = ProcessMemory.residentBytes();
       inbox.gradient(
           MicroBatchKey.getDefaultInstance(),
           new Inbox.Gradient(gradient(size), LossParts.getDefaultInstance()));

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import org.maskedkd.proto.v1.ProfilePoint;
 import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherProfiled;
+import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.VitConfig;
 
 /** Times the masked forward by itself, on blank patches. */
@@ -44,6 +45,7 @@ final class TeacherProfile {
           ProfilePoint.newBuilder()
               .setOperation("teacher")
               .setSamples(size)
+              .setResidentBytes(ProcessMemory.residentBytes())
               .setSeconds((seconds[(seconds.length - 1) / 2] + seconds[seconds.length / 2]) / 2));
     }
     return profiled.build();
