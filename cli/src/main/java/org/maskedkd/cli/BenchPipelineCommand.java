@@ -33,6 +33,10 @@ import picocli.CommandLine.Spec;
             + " run instead: both models in one process, and two halves of a batch in two processes.")
 final class BenchPipelineCommand implements Callable<Integer> {
   private static final String REAL = "real";
+
+  /** After three steps the stages time themselves, when the step after them is planned already. */
+  private static final int LEAST_WARM_UP = 5;
+
   private static final String TINY_STUDENT =
       "vit:image=32,patch=4,width=16,depth=1,heads=2,classes=8";
 
@@ -126,9 +130,10 @@ final class BenchPipelineCommand implements Callable<Integer> {
 
   @Option(
       names = "--warm-up-steps",
-      defaultValue = "2",
+      defaultValue = "5",
       paramLabel = "N",
-      description = "Steps before them. Default: ${DEFAULT-VALUE}")
+      description =
+          "Steps before them, 5 or more: after the first few the stages time themselves. Default: ${DEFAULT-VALUE}")
   private int warmUpSteps;
 
   @Option(
@@ -225,7 +230,9 @@ final class BenchPipelineCommand implements Callable<Integer> {
     require(batch >= 1, "--batch is " + batch + ", expected 1 or more");
     require(memory > 0 && memory <= 1, "--memory is " + memory + ", expected a share in (0, 1]");
     require(steps >= 1, "--steps is " + steps + ", expected 1 or more");
-    require(warmUpSteps >= 1, "--warm-up-steps is " + warmUpSteps + ", expected 1 or more");
+    require(
+        warmUpSteps >= LEAST_WARM_UP,
+        "--warm-up-steps is " + warmUpSteps + ", expected " + LEAST_WARM_UP + " or more");
     SleepDevices sleep = devices.equals(REAL) ? null : SleepDevices.parse(devices);
     return new BenchSetup(
         BenchSetup.model(

@@ -27,7 +27,7 @@ class BenchPipelineProcessTest {
             "--batch=8",
             "--micro-batches=4",
             "--steps=2",
-            "--warm-up-steps=1",
+            "--warm-up-steps=5",
             "--pin");
 
     assertThat(rows).hasSize(1);
@@ -48,6 +48,7 @@ class BenchPipelineProcessTest {
             "predicted_step_seconds",
             "bound_seconds",
             "efficiency",
+            "overheads",
             "others_share",
             "valid",
             "pids");
@@ -58,6 +59,9 @@ class BenchPipelineProcessTest {
     assertThat(row.path("bound_seconds").asDouble()).isCloseTo(4 * 0.04, within(1e-9));
     assertThat(row.path("bubble").asDouble()).isBetween(0.0, 1.0);
     assertThat(row.path("imbalance").asDouble()).isBetween(0.0, 1.0);
+    assertThat(row.path("overheads").fieldNames())
+        .toIterable()
+        .containsExactly("forward", "teacher", "backward", "indices", "signals", "optimizer");
     assertThat(row.path("others_share").asDouble()).isBetween(0.0, 1.0);
     assertThat(row.path("images_per_second").asDouble() * row.path("step_seconds").asDouble())
         .isCloseTo(8, within(1e-6));
@@ -84,7 +88,7 @@ class BenchPipelineProcessTest {
             "--batch=8",
             "--micro-batches=2",
             "--steps=2",
-            "--warm-up-steps=1");
+            "--warm-up-steps=5");
 
     assertThat(rows)
         .extracting(row -> row.path("schedule").asText())
