@@ -34,8 +34,8 @@ import picocli.CommandLine.Spec;
 final class BenchPipelineCommand implements Callable<Integer> {
   private static final String REAL = "real";
 
-  /** After three steps the stages time themselves, when the step after them is planned already. */
-  private static final int LEAST_WARM_UP = 5;
+  /** The stages time themselves after five steps, when a sixth is planned already. */
+  private static final int LEAST_WARM_UP = 7;
 
   private static final String TINY_STUDENT =
       "vit:image=32,patch=4,width=16,depth=1,heads=2,classes=8";
@@ -130,10 +130,10 @@ final class BenchPipelineCommand implements Callable<Integer> {
 
   @Option(
       names = "--warm-up-steps",
-      defaultValue = "5",
+      defaultValue = "8",
       paramLabel = "N",
       description =
-          "Steps before them, 5 or more: after the first few the stages time themselves. Default: ${DEFAULT-VALUE}")
+          "Steps before them, 7 or more: after the first few the stages time themselves. Default: ${DEFAULT-VALUE}")
   private int warmUpSteps;
 
   @Option(

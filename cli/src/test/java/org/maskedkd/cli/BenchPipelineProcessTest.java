@@ -27,7 +27,7 @@ class BenchPipelineProcessTest {
             "--batch=8",
             "--micro-batches=4",
             "--steps=2",
-            "--warm-up-steps=5",
+            "--warm-up-steps=7",
             "--pin");
 
     assertThat(rows).hasSize(1);
@@ -88,7 +88,7 @@ class BenchPipelineProcessTest {
             "--batch=8",
             "--micro-batches=2",
             "--steps=2",
-            "--warm-up-steps=5");
+            "--warm-up-steps=7");
 
     assertThat(rows)
         .extracting(row -> row.path("schedule").asText())
