@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -105,6 +106,58 @@ class WholeRunProcessTest {
     assertThat(epochs.stream().map(line -> line.get("step").asInt())).containsExactly(4, 8, 12);
     assertThat(epochs)
         .allSatisfy(line -> assertThat(line.get("images").asInt()).isEqualTo(EVAL_IMAGES));
+  }
+
+  @Test
+  void train_threeProcesses_timeOfEveryDeviceIsBusyOrIdleForACause() {
+    for (JsonNode step : run.lines("metrics.jsonl")) {
+      double wall = step.get("step_seconds").asDouble();
+      double bubble = step.get("pipeline").get("bubble").asDouble();
+      double imbalance = step.get("pipeline").get("imbalance").asDouble();
+      JsonNode idle = step.get("pipeline").get("idle_seconds");
+      double student = sum(idle.get("student"));
+      double teacher = sum(idle.get("teacher-0"));
+      assertThat(bubble).isBetween(0.0, 1.0);
+      assertThat(wall - student)
+          .isCloseTo(step.get("student_busy_seconds").asDouble(), within(1e-6));
+      // The idler of the two is idle for the bubble and the imbalance.
+      assertThat(Math.max(student, teacher) / wall).isCloseTo(bubble + imbalance, within(1e-6));
+      assertThat(Math.min(student, teacher) / wall).isCloseTo(bubble, within(1e-6));
+    }
+  }
+
+  private static double sum(JsonNode causes) {
+    double sum = 0;
+    for (JsonNode seconds : causes) {
+      sum += seconds.asDouble();
+    }
+    return sum;
+  }
+
+  @Test
+  void train_threeProcesses_leavesATimelineOnOneClock() throws IOException {
+    JsonNode trace = new ObjectMapper().readTree(run.path().resolve("timeline.json").toFile());
+    // What clocks may be wrong by against each other, in microseconds; all three share one here.
+    double error = 1e6 * trace.get("otherData").get("clock_error_seconds").asDouble();
+    Map<String, JsonNode> starts = new HashMap<>();
+    List<JsonNode> ends = new ArrayList<>();
+    for (JsonNode event : trace.get("traceEvents")) {
+      switch (event.get("ph").asText()) {
+        case "s" -> starts.put(event.get("id").asText(), event);
+        case "f" -> ends.add(event);
+        default -> {}
+      }
+    }
+    assertThat(error).isBetween(0.0, 1e6);
+    assertThat(ends).isNotEmpty().hasSameSizeAs(starts.values());
+    assertThat(ends)
+        .allSatisfy(
+            end ->
+                assertThat(end.get("ts").asDouble() + 2 * error)
+                    .as("an arrow's end")
+                    .isGreaterThan(
+                        TinyRun.named(starts, end.get("id").asText()).get("ts").asDouble()));
+    assertThat(run.path().resolve("timeline.svg")).content().startsWith("<svg");
   }
 
   @Test
