@@ -15,7 +15,8 @@ import picocli.CommandLine.Command;
       KeepBenchmark.class,
       StudentBenchmark.class,
       CoordinatorBenchmark.class,
-      DataBenchmark.class
+      DataBenchmark.class,
+      KernelsBenchmark.class
     },
     description = "Measures one part at a time and prints what it found.")
 public final class Benchmarks {

@@ -49,15 +49,22 @@ public final class Ops {
   }
 
   /**
-   * Attention from the joint projection to merged heads in one call.
+   * Attention from the joint projection to merged heads in one call, by the kernel that {@link
+   * AttentionKernel#of} names for the input's format.
    *
    * @param qkv [b, n, 3d]: all queries, then all keys, then all values; head h owns columns h·d/H
    *     to (h+1)·d/H of each third
    * @return [b, n, d]
    */
   public static NDArray selfAttention(NDArray qkv, int heads) {
+    Precision precision = isBfloat16(qkv) ? Precision.BF16 : Precision.FP32;
+    return selfAttention(qkv, heads, AttentionKernel.of(precision));
+  }
+
+  /** As {@link #selfAttention(NDArray, int)} by a given kernel. */
+  public static NDArray selfAttention(NDArray qkv, int heads, AttentionKernel kernel) {
     checkHeads(qkv, heads);
-    return Script.call("self_attention", qkv, heads);
+    return Script.call(kernel.method(), qkv, heads);
   }
 
   /**

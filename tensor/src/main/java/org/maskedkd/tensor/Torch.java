@@ -84,7 +84,7 @@ public final class Torch {
   /**
    * What decides the last bits of a result on this machine, as seen from the calling thread: {@code
    * engine}, {@code libtorch}, {@code device}, {@code cpu-capability}, {@code bf16-unit}, {@code
-   * threads}, {@code arch}.
+   * threads}, {@code arch}, {@code attention-rule}.
    */
   public static SortedMap<String, String> numerics() {
     SortedMap<String, String> facts = new TreeMap<>();
@@ -96,6 +96,12 @@ public final class Torch {
     facts.put("bf16-unit", cpu.bf16Unit());
     facts.put("threads", Integer.toString(JniUtils.getNumThreads()));
     facts.put("arch", System.getProperty("os.arch"));
+    facts.put(
+        "attention-rule",
+        "fp32 %s, bf16 %s"
+            .formatted(
+                AttentionKernel.of(Precision.FP32).text(),
+                AttentionKernel.of(Precision.BF16).text()));
     return facts;
   }
 

@@ -38,7 +38,9 @@ class BFloat16Test {
       assertNear(x, a -> Ops.linear(a, weight, null), 4);
       assertNear(x, a -> Ops.layerNorm(a, scale, scale, 1e-6), 4);
       assertNear(x, Ops::gelu, 2);
-      assertNear(x, a -> Ops.selfAttention(a, 4), 6);
+      for (AttentionKernel kernel : AttentionKernel.values()) {
+        assertNear(x, a -> Ops.selfAttention(a, 4, kernel), 6);
+      }
       assertNear(x, a -> Ops.residual(a, a, scale, sample), 4);
       assertNear(x, a -> Ops.withPrefix(List.of(normal(scope, 5, 1, 1, 96)), a), 2);
     }
@@ -71,6 +73,26 @@ class BFloat16Test {
         Gradients.backward(Ops.cast(y, Precision.FP32), cotangent);
         assertThat(gradients.of(0).getDataType()).isEqualTo(DataType.FLOAT32);
         Reference.assertClose("weight", Tensors.floats(gradients.of(0)), exact, 6 * ROUNDING);
+      }
+    }
+  }
+
+  @Test
+  void backward_bfloat16Attention_staysNearFloat32() {
+    try (Scope scope = Scope.open();
+        GradMode on = GradMode.on()) {
+      NDArray qkv =
+          Ops.cast(Ops.cast(normal(scope, 11, 2, 17, 96), Precision.BF16), Precision.FP32);
+      NDArray leaf = Tensors.requireGradient(qkv);
+      NDArray cotangent =
+          Ops.cast(Ops.cast(normal(scope, 12, 2, 17, 32), Precision.BF16), Precision.FP32);
+      try (Gradients gradients = new Gradients(List.of(leaf))) {
+        Gradients.backward(Ops.selfAttention(leaf, 4, AttentionKernel.PLAIN), cotangent);
+        double[] exact = Reference.widen(Tensors.floats(gradients.of(0)));
+        gradients.zero();
+        NDArray y = Ops.selfAttention(Ops.cast(leaf, Precision.BF16), 4);
+        Gradients.backward(Ops.cast(y, Precision.FP32), cotangent);
+        Reference.assertClose("qkv", Tensors.floats(gradients.of(0)), exact, 6 * ROUNDING);
       }
     }
   }

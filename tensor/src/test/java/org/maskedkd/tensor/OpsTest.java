@@ -15,6 +15,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class OpsTest {
   private static final long SEED = 20240611;
@@ -71,10 +73,11 @@ class OpsTest {
         shape(2, 3, 5, 4));
   }
 
-  @Test
-  void selfAttention_jointProjection_equalsPlainForm() {
+  @ParameterizedTest
+  @EnumSource
+  void selfAttention_jointProjection_equalsPlainForm(AttentionKernel kernel) {
     Reference.assertSame(
-        in -> Ops.selfAttention(in.get(0), 2),
+        in -> Ops.selfAttention(in.get(0), 2, kernel),
         in ->
             Reference.merge(
                 Reference.attention(

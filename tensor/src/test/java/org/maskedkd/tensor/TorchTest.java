@@ -15,7 +15,7 @@ class TorchTest {
         .containsEntry("threads", "1")
         .containsEntry("device", "cpu")
         .containsEntry("libtorch", "2.7.1")
-        .containsKeys("arch", "bf16-unit", "cpu-capability", "engine");
+        .containsKeys("arch", "attention-rule", "bf16-unit", "cpu-capability", "engine");
   }
 
   @Test
@@ -35,6 +35,27 @@ class TorchTest {
     assertThat(new CpuFeatures("flags : fma avx2\n", Map.of()).capability()).isEqualTo("AVX2");
     assertThat(new CpuFeatures("flags : avx2\n", Map.of()).capability()).isEqualTo("DEFAULT");
     assertThat(new CpuFeatures("", Map.of()).bf16Unit()).isEqualTo("none");
+  }
+
+  @Test
+  void attentionRule_precisionAndProcessor_decideUnlessTheVariableDoes() {
+    CpuFeatures server = new CpuFeatures("flags : fma avx2 avx512vl avx512bw avx512dq", Map.of());
+    CpuFeatures older = new CpuFeatures("flags : fma avx2", Map.of());
+    assertThat(AttentionKernel.rule(Precision.FP32, older, Map.of()))
+        .isEqualTo(AttentionKernel.FUSED);
+    assertThat(AttentionKernel.rule(Precision.BF16, server, Map.of()))
+        .isEqualTo(AttentionKernel.FUSED);
+    assertThat(AttentionKernel.rule(Precision.BF16, older, Map.of()))
+        .isEqualTo(AttentionKernel.FUSED_WIDENED);
+    Map<String, String> asked = Map.of("MASKEDKD_ATTENTION", "plain-widened");
+    assertThat(AttentionKernel.rule(Precision.BF16, server, asked))
+        .isEqualTo(AttentionKernel.PLAIN_WIDENED);
+    assertThatThrownBy(
+            () ->
+                AttentionKernel.rule(Precision.FP32, older, Map.of("MASKEDKD_ATTENTION", "flash")))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("'flash'")
+        .hasMessageContaining("fused, plain, fused-widened, plain-widened");
   }
 
   @Test
