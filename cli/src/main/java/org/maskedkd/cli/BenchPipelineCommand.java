@@ -143,6 +143,12 @@ final class BenchPipelineCommand implements Callable<Integer> {
   private boolean pin;
 
   @Option(
+      names = "--socket-files",
+      description =
+          "Let the stages talk over socket files, as train does on one machine, instead of loopback TCP.")
+  private boolean socketFiles;
+
+  @Option(
       names = "--no-colocated",
       negatable = true,
       defaultValue = "true",
@@ -244,6 +250,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
         steps,
         warmUpSteps,
         pin,
+        socketFiles,
         sleep);
   }
 

@@ -19,6 +19,7 @@ import org.maskedkd.coordinator.ConfigLoader;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.LocalAddresses;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.schedule.Costs;
 import org.maskedkd.schedule.SchedulePlanner;
@@ -60,7 +61,11 @@ final class BenchRun {
     for (int i = 0; i < stages.size(); i++) {
       specs.add(setup.prepared(stages.get(i), i));
     }
-    try (LocalProcesses processes = LocalProcesses.start(specs, folder.resolve("logs"))) {
+    try (LocalProcesses processes =
+        LocalProcesses.start(
+            specs,
+            folder.resolve("logs"),
+            setup.socketFiles() ? LocalAddresses.create() : LocalAddresses.ports())) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
       List<String> addresses = processes.addresses();
       Path said = folder.resolve("logs").resolve("coordinator.out");

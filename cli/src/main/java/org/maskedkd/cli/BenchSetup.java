@@ -14,6 +14,7 @@ import org.maskedkd.vit.VitConfig;
  *
  * @param memory share of the batch whose activations the student may hold, in (0, 1]
  * @param pin whether each process gets one core
+ * @param socketFiles whether the stages talk as those of {@code train} do, or over TCP
  * @param sleep null for real models
  */
 record BenchSetup(
@@ -24,6 +25,7 @@ record BenchSetup(
     int steps,
     int warmUpSteps,
     boolean pin,
+    boolean socketFiles,
     @Nullable SleepDevices sleep) {
   /** The generated images have no more. */
   private static final int CLASSES = 8;

@@ -83,12 +83,20 @@ final class LocalProcesses implements AutoCloseable {
    * @throws RunException when the folder of the logs cannot be made
    */
   static LocalProcesses start(List<StageSpec> specs, Path logs) {
+    return start(specs, logs, LocalAddresses.create());
+  }
+
+  /**
+   * The same at addresses of the caller's choice.
+   *
+   * @param local is closed with this
+   */
+  static LocalProcesses start(List<StageSpec> specs, Path logs, LocalAddresses local) {
     try {
       Files.createDirectories(logs);
     } catch (IOException e) {
       throw new RunException(ExitCode.CANNOT_WRITE, "cannot make the folder " + logs + ": " + e, e);
     }
-    LocalAddresses local = LocalAddresses.create();
     return new LocalProcesses(
         local,
         specs.stream().map(spec -> StageProcess.start(spec, local.of(spec.name()), logs)).toList());

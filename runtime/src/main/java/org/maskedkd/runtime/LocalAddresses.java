@@ -30,6 +30,11 @@ public final class LocalAddresses implements AutoCloseable {
     return in(Path.of(System.getProperty("java.io.tmpdir")), Transport.hasSocketFiles());
   }
 
+  /** Free ports of loopback, also where there are socket files. */
+  public static LocalAddresses ports() {
+    return new LocalAddresses(null);
+  }
+
   /**
    * @param parent gets the folder
    */
