@@ -96,6 +96,7 @@ class BadDataProcessTest {
         supervised(stages, "skipped", "data.train=images", "data.eval=eval", "data.on-corrupt=skip")
             .endsWith(0);
     assertThat(skipped.steps()).containsExactly(1L);
+    assertThat(skipped.said()).contains("WARNING: 1 training images cannot be decoded");
     stages.studentProcess().awaitText("bee/2.jpg: skipped, bee/3.jpg stands in for it");
   }
 

@@ -1,7 +1,8 @@
 package org.maskedkd.coordinator;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
+import org.maskedkd.schedule.Action;
 import org.maskedkd.schedule.Idle;
 import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Schedule;
@@ -55,18 +56,51 @@ record MeasuredStep(
   }
 
   /**
-   * The least time from the end of one operation on a micro-batch to the start of the next, which
-   * is the latency of what lies between, where the device that took it was idle.
+   * The least time that patches took to a teacher: from the moment a micro-batch could have been
+   * taken until it was.
    */
-  double latency(Operation from, Operation to) {
-    List<Double> times = new ArrayList<>();
-    for (Span before : spans) {
-      if (before.operation() == from) {
-        spans.stream()
-            .filter(after -> after.operation() == to && after.index() == before.index())
-            .forEach(after -> times.add(after.start() - before.end()));
+  double indicesLatency() {
+    boolean barrier = schedule.teachersWait();
+    return latency(Operation.FORWARD, Operation.TEACHER, barrier);
+  }
+
+  /** The same for a gradient on its way to the student. */
+  double signalsLatency() {
+    boolean barrier = schedule.student().contains(Action.BARRIER);
+    return latency(Operation.TEACHER, Operation.BACKWARD, barrier);
+  }
+
+  /**
+   * Only where the device that took it was idle does the time before a start show what lies
+   * between; where none was, 0 is as good as any number.
+   *
+   * @param barrier whether nothing starts before all of {@code from} are over
+   */
+  private double latency(Operation from, Operation to, boolean barrier) {
+    double last = end(spans.stream().filter(span -> span.operation() == from));
+    double least = Double.POSITIVE_INFINITY;
+    for (Span after : spans) {
+      if (after.operation() != to) {
+        continue;
+      }
+      double released =
+          barrier
+              ? last
+              : end(
+                  spans.stream()
+                      .filter(span -> span.operation() == from && span.index() == after.index()));
+      double free =
+          end(
+              spans.stream()
+                  .filter(span -> span.device() == after.device() && span.start() < after.start()));
+      if (released >= free) {
+        least = Math.min(least, Math.max(0, after.start() - released));
       }
     }
-    return times.stream().mapToDouble(time -> Math.max(0, time)).min().orElse(0);
+    return Double.isInfinite(least) ? 0 : least;
+  }
+
+  private static double end(Stream<Span> spans) {
+    return spans.mapToDouble(Span::end).max().orElse(Double.NEGATIVE_INFINITY);
   }
 }

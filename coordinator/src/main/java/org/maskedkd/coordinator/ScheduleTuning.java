@@ -9,7 +9,6 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.schedule.Advice;
-import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Schedule;
 import org.maskedkd.schedule.Simulation;
 import org.maskedkd.schedule.Simulator;
@@ -151,14 +150,14 @@ final class ScheduleTuning {
         .measure(
             step,
             median(MeasuredStep::optimizer),
-            latency(Operation.FORWARD, Operation.TEACHER),
-            latency(Operation.TEACHER, Operation.BACKWARD),
+            least(MeasuredStep::indicesLatency),
+            least(MeasuredStep::signalsLatency),
             recent.getLast().clockError());
   }
 
   /** Of the step that was disturbed least: the first ones are those of a cold machine. */
-  private double latency(Operation from, Operation to) {
-    return recent.stream().mapToDouble(step -> step.latency(from, to)).min().orElse(0);
+  private double least(ToDoubleFunction<MeasuredStep> latency) {
+    return recent.stream().mapToDouble(latency).min().orElse(0);
   }
 
   private double median(ToDoubleFunction<MeasuredStep> value) {

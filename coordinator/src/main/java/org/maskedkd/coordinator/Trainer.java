@@ -43,6 +43,7 @@ final class Trainer {
 
   private long checkpointed;
   private long evaluations;
+  private long skippedImages;
   private double bestTop1 = -1;
 
   /**
@@ -203,6 +204,15 @@ final class Trainer {
       tuning.observe(measured);
     }
     timeline.add(measured);
+    long damaged = result.record().getSkippedImages();
+    if (damaged > skippedImages) {
+      skippedImages = damaged;
+      progress.note(
+          "WARNING: "
+              + damaged
+              + " training images cannot be decoded, others of their class stand in for them; the"
+              + " student's log names them");
+    }
     directory.add(line);
     means.add(line);
     progress.step(line);

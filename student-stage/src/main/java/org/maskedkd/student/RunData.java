@@ -161,6 +161,11 @@ final class RunData implements AutoCloseable {
     return Arrays.copyOfRange(batch.targets(), from * batch.classes(), to * batch.classes());
   }
 
+  /** Training images so far that others stand in for. */
+  long skippedImages() {
+    return train.skipped();
+  }
+
   /** Batch {@code step}, waiting for it if it is not ready. */
   Batch take(long step) throws InterruptedException {
     return prefetcher.take(step);

@@ -282,6 +282,7 @@ final class StudentRun implements AutoCloseable {
               .setDataWaitSeconds(seconds(ready - begin))
               .setStepSeconds(seconds(end - begin))
               .addAllSpans(step.spans())
+              .setSkippedImages(data.skippedImages())
               .build();
       synchronized (records) {
         records.add(record);
