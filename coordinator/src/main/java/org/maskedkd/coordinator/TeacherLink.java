@@ -51,9 +51,6 @@ final class TeacherLink {
     void unexpected(MicroBatchKey key);
   }
 
-  /** One micro-batch computes while the next is already there. */
-  static final int CREDIT = 2;
-
   private static final long OPEN_MINUTES = 10;
 
   private final EventLoop loop;
@@ -65,6 +62,7 @@ final class TeacherLink {
   private final ClockSync clock;
   private final Map<MicroBatchKey, MaskedWork> assigned = new LinkedHashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new LinkedHashMap<>();
+  private TeacherPace pace = new TeacherPace();
   private State state = State.AWAY;
   private int failures;
   private int classes;
@@ -123,6 +121,31 @@ final class TeacherLink {
     return assigned.size();
   }
 
+  /** What a sample takes it, from the answers on this connection; NaN before the first. */
+  double secondsPerSample() {
+    return pace.secondsPerSample();
+  }
+
+  /**
+   * Until it is done with all it has, if a sample takes it so long. By how much the one it works on
+   * is late, so much longer it is expected to take.
+   */
+  double remainingSeconds(double secondsPerSample) {
+    double sum = 0;
+    boolean running = true;
+    for (MaskedWork work : assigned.values()) {
+      double expected = work.samples() * secondsPerSample;
+      sum += running ? Math.abs(expected - (loop.nanoTime() - progressNanos) / 1e9) : expected;
+      running = false;
+    }
+    return sum;
+  }
+
+  /** To be called between steps. */
+  void stepEnded() {
+    pace.stepEnded();
+  }
+
   /** Connections lost or tried in vain since the last answer. */
   int failures() {
     return failures;
@@ -155,6 +178,7 @@ final class TeacherLink {
     stream = new DuplexStream<>(loop, this::signal, this::streamFailed);
     TeacherGrpc.newStub(peer.channel()).withExecutor(loop).supervise(stream);
     state = State.READY;
+    pace = new TeacherPace();
     clock.begin();
     listener.ready(this);
   }
@@ -243,7 +267,11 @@ final class TeacherLink {
     slowestNanos = Math.max(slowestNanos, now - progressNanos);
     progressNanos = now;
     failures = 0;
-    assigned.remove(answer.key());
+    MaskedWork work = assigned.remove(answer.key());
+    if (work != null) {
+      long took = answer.span().getEndNanos() - answer.span().getStartNanos();
+      pace.answered(took / 1e9, work.samples());
+    }
     listener.answered(this, answer);
   }
 

@@ -27,25 +27,29 @@ import org.maskedkd.runtime.RunException;
 
 /**
  * The frozen teachers of a run, any number from 1 on, behind one queue. Micro-batches wait in index
- * order; the teacher with the most room takes the next one (pull), so a slow teacher gets fewer.
- * What a lost teacher had goes back to the front, since the queue is ordered. The first answer to a
- * key counts; all others are dropped and counted. Event loop only.
+ * order and none overtakes another. Whenever one joins them, a teacher answers, comes or goes,
+ * {@link TeacherChoice} says who gets the first, or that it is held back for a faster teacher that
+ * has its hands full; so a slow teacher gets fewer and does not sit on what others would be through
+ * with sooner. What a lost teacher had goes back to the front, since the queue is ordered. The
+ * first answer to a key counts; all others are dropped and counted. Event loop only.
  */
 final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   /** A micro-batch that has brought down so many connections is not tried again. */
   private static final int MOST_TRIES = 5;
 
+  /** How often teachers that say nothing are looked at. */
   private static final Duration STALL_CHECK = Duration.ofSeconds(1);
+
+  private static final Comparator<MaskedWork> IN_ORDER =
+      Comparator.comparingLong((MaskedWork w) -> w.key().getStep())
+          .thenComparingInt(w -> w.key().getIndex());
 
   private final EventLoop loop;
   private final Patience patience;
   private final List<TeacherLink> links;
   private final Consumer<String> notices;
-  private final PriorityQueue<MaskedWork> queue =
-      new PriorityQueue<>(
-          Comparator.comparingLong((MaskedWork w) -> w.key().getStep())
-              .thenComparingInt(w -> w.key().getIndex()));
+  private final PriorityQueue<MaskedWork> queue = new PriorityQueue<>(IN_ORDER);
   private final Map<MicroBatchKey, Integer> tries = new HashMap<>();
   private final Set<MicroBatchKey> answered = new HashSet<>();
   private Consumer<TeacherAnswer> answers = answer -> {};
@@ -107,6 +111,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     return links.size();
   }
 
+  /** Micro-batches that no teacher has yet. */
+  int waiting() {
+    return queue.size();
+  }
+
   /** Micro-batches that had to be computed again because their teacher was lost. */
   long redone() {
     return redone;
@@ -131,6 +140,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     tries.clear();
     answered.clear();
     answers = newAnswers;
+    links.forEach(TeacherLink::stepEnded);
   }
 
   /** One more round trip to each teacher that is there. */
@@ -186,11 +196,10 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private void dispatch() {
     while (!queue.isEmpty()) {
-      TeacherLink next =
-          links.stream()
-              .filter(l -> l.state() == TeacherLink.State.READY && l.load() < TeacherLink.CREDIT)
-              .min(Comparator.comparingInt(TeacherLink::load))
-              .orElse(null);
+      List<TeacherLink> ready =
+          links.stream().filter(l -> l.state() == TeacherLink.State.READY).toList();
+      int[] samples = queue.stream().sorted(IN_ORDER).mapToInt(MaskedWork::samples).toArray();
+      TeacherLink next = TeacherChoice.next(ready, samples);
       if (next == null) {
         return;
       }
@@ -320,6 +329,8 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   private void watchForStalls() {
     if (!closed) {
       links.forEach(TeacherLink::checkStalled);
+      // What is held back for a teacher that has become slow since then need not be for ever.
+      dispatch();
       loop.schedule(STALL_CHECK, this::watchForStalls);
     }
   }

@@ -10,15 +10,12 @@ import java.util.PriorityQueue;
 
 /**
  * Plays a step on a clock of its own. The student goes through its list; what it hands over joins
- * the teachers' queue; whenever something joins the queue or an answer arrives, waiting
- * micro-batches go to the teacher with the lowest load that has credit left. The end of a teacher's
- * forward is known as soon as it is assigned, so these two events are all there are, and the
- * student can be advanced past the event that let it go on.
+ * the teachers' queue; whenever something joins the queue or an answer arrives, the {@link
+ * Dispatcher} is asked who gets the first of it. The end of a teacher's forward is known as soon as
+ * it is assigned, so these two events are all there are, and the student can be advanced past the
+ * event that let it go on.
  */
-final class Replay {
-
-  /** One micro-batch runs and one waits at a teacher. */
-  private static final int CREDIT = 2;
+final class Replay implements Dispatcher.Queue {
 
   /** Times that differ by less, relatively, are the same but for rounding. */
   private static final double SAME = 1e-12;
@@ -29,18 +26,19 @@ final class Replay {
 
   private final Schedule schedule;
   private final Costs costs;
-  private final List<Double> slowness;
+  private final boolean distilled;
+  private final Dispatcher teachers;
   private final int count;
   private final int[] rank;
   private final boolean[] behindBarrier;
   private final double[] forwardEnd;
   private final double[] gradient;
-  private final double[] free;
-  private final int[] load;
   private final Deque<Submission> submissions = new ArrayDeque<>();
   private final PriorityQueue<Answer> answers =
       new PriorityQueue<>(Comparator.comparingDouble(Answer::time).thenComparingInt(Answer::index));
-  private final PriorityQueue<Integer> queue;
+  private final int[] queue;
+  private int queued;
+  private double asked;
   private final List<Integer> offeredBehindBarrier = new ArrayList<>();
   private final List<Span> spans;
   private double now;
@@ -52,15 +50,14 @@ final class Replay {
   Replay(Schedule schedule, Costs costs, List<Double> slowness) {
     this.schedule = schedule;
     this.costs = costs;
-    this.slowness = slowness;
+    this.distilled = !slowness.isEmpty();
+    this.teachers = new Dispatcher(slowness.stream().mapToDouble(Double::doubleValue).toArray());
     this.count = schedule.sizes().size();
     this.rank = new int[count];
     this.behindBarrier = new boolean[count];
     this.forwardEnd = new double[count];
     this.gradient = new double[count];
-    this.free = new double[slowness.size()];
-    this.load = new int[slowness.size()];
-    this.queue = new PriorityQueue<>(Comparator.comparingInt((Integer i) -> rank[i]));
+    this.queue = new int[count];
     this.spans = new ArrayList<>(3 * count + 1);
     Arrays.fill(gradient, Double.NaN);
     boolean barrier = false;
@@ -82,11 +79,11 @@ final class Replay {
       double time;
       if (answerIsNext()) {
         Answer answer = answers.remove();
-        load[answer.teacher()]--;
+        teachers.answered(answer.teacher());
         time = answer.time();
       } else {
         Submission submission = submissions.remove();
-        queue.add(submission.index());
+        enqueue(submission.index());
         time = submission.time();
       }
       dispatch(time);
@@ -127,7 +124,7 @@ final class Replay {
           work(action, costs.forward());
           forwardEnd[index] = now;
           forwards++;
-          if (slowness.isEmpty()) {
+          if (!distilled) {
             gradientAt(index, now);
           } else {
             if (!schedule.offers()) {
@@ -165,7 +162,7 @@ final class Replay {
   }
 
   private void submit(int index) {
-    if (slowness.isEmpty()) {
+    if (!distilled) {
       return;
     }
     if (behindBarrier[index]) {
@@ -175,26 +172,45 @@ final class Replay {
     }
   }
 
+  private void enqueue(int index) {
+    int at = queued++;
+    while (at > 0 && rank[queue[at - 1]] > rank[index]) {
+      queue[at] = queue[--at];
+    }
+    queue[at] = index;
+  }
+
   private void dispatch(double time) {
-    while (!queue.isEmpty()) {
-      int teacher = 0;
-      for (int k = 1; k < load.length; k++) {
-        teacher = load[k] < load[teacher] ? k : teacher;
-      }
-      if (load[teacher] == CREDIT) {
+    asked = time;
+    while (queued > 0) {
+      int teacher = teachers.choose(this);
+      if (teacher == Dispatcher.HOLD) {
         return;
       }
-      int index = queue.remove();
-      int samples = schedule.sizes().get(index);
-      double start = Math.max(free[teacher], time + costs.indices().of(samples));
-      double end = start + costs.teacher().of(samples) * slowness.get(teacher);
-      free[teacher] = end;
-      load[teacher]++;
+      int index = queue[0];
+      double start = teachers.assign(teacher, arrival(0), work(0));
+      double end = teachers.end(teacher);
       spans.add(new Span(teacher + 1, Operation.TEACHER, index, start, end));
-      double answer = end + costs.signals().of(samples);
+      System.arraycopy(queue, 1, queue, 0, --queued);
+      double answer = end + costs.signals().of(schedule.sizes().get(index));
       answers.add(new Answer(answer, teacher, index));
       gradientAt(index, answer);
     }
+  }
+
+  @Override
+  public int size() {
+    return queued;
+  }
+
+  @Override
+  public double arrival(int waiting) {
+    return asked + costs.indices().of(schedule.sizes().get(queue[waiting]));
+  }
+
+  @Override
+  public double work(int waiting) {
+    return costs.teacher().of(schedule.sizes().get(queue[waiting]));
   }
 
   private void gradientAt(int index, double time) {

@@ -5,7 +5,7 @@ import java.util.List;
 /**
  * How one step goes: what the student does, one action after another, and in which order the
  * teachers' queue holds the micro-batches. Which of several teachers takes a micro-batch is not
- * planned: the one that has room first.
+ * planned: {@link Dispatcher} decides on the way.
  *
  * @param sizes samples per micro-batch, adding up to the batch
  * @param window most samples whose activations the student holds at once

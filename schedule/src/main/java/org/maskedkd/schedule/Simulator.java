@@ -6,11 +6,11 @@ import java.util.List;
 
 /**
  * Predicts how long a step takes. The student does one action after another. Teachers share one
- * queue: each has credit for one running and one waiting micro-batch, the one with the lowest load
- * is served first, on equal load the first of the list. What is assigned takes {@link
- * Costs#indices} to get there, and a teacher's credit comes back with its answer, {@link
- * Costs#signals} after its forward: when both together exceed a teacher's forward, it waits for
- * them, as it would in a run.
+ * queue: each has credit for one running and one waiting micro-batch, and the {@link Dispatcher}
+ * says who gets the next, as it does in a run. It knows the costs here, where a run estimates them
+ * from the answers it has had. What is assigned takes {@link Costs#indices} to get there, and a
+ * teacher's credit comes back with its answer, {@link Costs#signals} after its forward: when both
+ * together exceed a teacher's forward, it waits for them, as it would in a run.
  */
 public final class Simulator {
 

@@ -166,19 +166,106 @@ class SimulatorTest {
   }
 
   @Test
-  void run_twoTeachersOfDifferentSpeed_takeFromOneQueueByLoad() {
-    // Both have room for two: 0 and 2 go to the first, 1 and 3 to the second; 4 to whom answers
-    // first.
+  void run_twoTeachersOfDifferentSpeed_whoFinishesFirstTakesItAndHasItKeptForIt() {
+    // 2 is through at 11 with the first and at 13 with the second; 3 and 4 are sooner through with
+    // the second though they have to wait for its credit.
     Costs costs = new Costs(n -> 1, n -> 4, n -> 1, Cost.NONE, Cost.NONE, 0);
     Schedule schedule = SchedulePlanner.plan(Order.EAGER, List.of(1, 1, 1, 1, 1), 5, 2);
     Simulation simulation = Simulator.run(schedule, costs, List.of(2.0, 1.0));
     assertThat(simulation.spans())
         .contains(
-            new Span(1, Operation.TEACHER, 0, 1, 9),
-            new Span(1, Operation.TEACHER, 2, 9, 17),
-            new Span(2, Operation.TEACHER, 1, 2, 6),
-            new Span(2, Operation.TEACHER, 3, 6, 10),
-            new Span(2, Operation.TEACHER, 4, 10, 14));
+            new Span(1, Operation.TEACHER, 2, 3, 11),
+            new Span(2, Operation.TEACHER, 0, 1, 5),
+            new Span(2, Operation.TEACHER, 1, 5, 9),
+            new Span(2, Operation.TEACHER, 3, 9, 13),
+            new Span(2, Operation.TEACHER, 4, 13, 17));
+  }
+
+  @Test
+  void run_idleTeacherMuchSlower_takesOneWhenTheQueueIsLong() {
+    // At 4 the fast one would be through with 2 and 3 at 17, the slow one with 2 at 19: they wait.
+    // At 5 it would be through with 3 and 4 at 21, the slow one with 3 at 20.
+    Costs costs = new Costs(n -> 1, n -> 4, n -> 1, Cost.NONE, Cost.NONE, 0);
+    Schedule schedule = SchedulePlanner.plan(Order.EAGER, List.of(1, 1, 1, 1, 1), 5, 2);
+    Simulation simulation = Simulator.run(schedule, costs, List.of(3.75, 1.0));
+    assertThat(simulation.spans())
+        .contains(
+            new Span(1, Operation.TEACHER, 3, 5, 20),
+            new Span(2, Operation.TEACHER, 0, 1, 5),
+            new Span(2, Operation.TEACHER, 1, 5, 9),
+            new Span(2, Operation.TEACHER, 2, 9, 13),
+            new Span(2, Operation.TEACHER, 4, 13, 17));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "2, 1.5", "2, 2", "2, 4", "4, 1.5", "4, 2", "4, 4",
+  })
+  void run_oneSlowTeacher_staysWithinATenthOfTheLoadBound(int teachers, double slow) {
+    int m = 16;
+    for (int window : new int[] {8, 16}) {
+      for (int which = 0; which < teachers; which++) {
+        List<Double> slowness = new ArrayList<>(Collections.nCopies(teachers, 1.0));
+        slowness.set(which, slow);
+        double step =
+            Simulator.run(
+                    SchedulePlanner.plan(
+                        Order.EAGER, SchedulePlanner.uniform(m, m), window, teachers),
+                    Costs.ideal(m, 1, 8, 2),
+                    slowness)
+                .step();
+        double bound = Math.max(1 + 2, 8 / (teachers - 1 + 1 / slow));
+        assertThat(step)
+            .as("%s, window %d", slowness, window)
+            .isBetween(bound * (1 - 1e-9), 1.1 * bound);
+      }
+    }
+  }
+
+  @Test
+  void run_randomTeachersOfDifferentSpeed_neverBeatTheLoadAndLeaveNothingUndone() {
+    long seed = 20260104;
+    Random random = new Random(seed);
+    for (int i = 0; i < CASES; i++) {
+      int m = 1 + random.nextInt(20);
+      List<Integer> sizes = new ArrayList<>();
+      for (int j = 0; j < m; j++) {
+        sizes.add(1 + random.nextInt(20));
+      }
+      List<Double> slowness = new ArrayList<>();
+      double speed = 0;
+      int teachers = 1 + random.nextInt(4);
+      for (int k = 0; k < teachers; k++) {
+        slowness.add(Math.exp(uniform(random, -3, 3)));
+        speed += 1 / slowness.get(k);
+      }
+      double c1 = uniform(random, 0, 1);
+      double c2 = uniform(random, 0, 1);
+      Costs costs =
+          new Costs(
+              Cost.linear(uniform(random, 0, 0.1), uniform(random, 0, 0.2)),
+              Cost.linear(uniform(random, 0, 0.1), uniform(random, 0, 0.4)),
+              Cost.linear(uniform(random, 0, 0.1), uniform(random, 0, 0.3)),
+              n -> c1,
+              n -> c2,
+              0);
+      int batch = sizes.stream().mapToInt(Integer::intValue).sum();
+      int window = Collections.max(sizes) + random.nextInt(batch);
+      Simulation simulation =
+          Simulator.run(
+              SchedulePlanner.plan(Order.EAGER, sizes, window, teachers), costs, slowness);
+      double student = 0;
+      double work = 0;
+      for (int n : sizes) {
+        student += costs.forward().of(n) + costs.backward().of(n);
+        work += costs.teacher().of(n);
+      }
+      double supervised = costs.forward().of(sizes.get(0)) + c1 + work / speed + c2;
+      assertThat(simulation.step())
+          .as("case %d of seed %d", i, seed)
+          .isGreaterThanOrEqualTo(Math.max(student, supervised) - 1e-9);
+      assertThat(simulation.spans()).as("case %d of seed %d", i, seed).hasSize(3 * m + 1);
+    }
   }
 
   @Test
