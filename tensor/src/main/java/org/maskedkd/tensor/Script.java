@@ -16,7 +16,7 @@ import java.util.Objects;
 import java.util.function.LongFunction;
 
 /**
- * The one loaded script ({@code operators.txt}) and the way to call its methods.
+ * The loaded scripts ({@code operators.txt}, {@code onednn.txt}) and the way to call their methods.
  *
  * <p>Arguments may be {@link NDArray}, {@link TensorList}, {@code Integer}, {@code Long}, {@code
  * Double} and {@code double[]}; they must match the method's signature in the script.
@@ -33,24 +33,28 @@ final class Script {
 
   /** Loaded on first use, after the engine. */
   private static final class Loaded {
-    static final PtSymbolBlock SCRIPT = load();
+    static final PtSymbolBlock SCRIPT = load("Operators", "operators.txt");
+  }
 
-    private static PtSymbolBlock load() {
-      try (InputStream source = Script.class.getResourceAsStream("operators.txt")) {
-        String text =
-            new String(
-                Objects.requireNonNull(source, "operators.txt is missing from the tensor jar")
-                    .readAllBytes(),
-                StandardCharsets.UTF_8);
-        byte[] archive = ScriptArchive.write("Operators", text);
-        return JniUtils.loadModule(
-            (PtNDManager) Torch.manager(),
-            new ByteArrayInputStream(archive),
-            /* mapLocation= */ false,
-            /* hasSize= */ false);
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
+  /** Apart, because a script loads only where libtorch has every operator that it names. */
+  private static final class LoadedOneDnn {
+    static final PtSymbolBlock SCRIPT = load("OneDnn", "onednn.txt");
+  }
+
+  private static PtSymbolBlock load(String type, String resource) {
+    try (InputStream source = Script.class.getResourceAsStream(resource)) {
+      String text =
+          new String(
+              Objects.requireNonNull(source, resource + " is missing from the tensor jar")
+                  .readAllBytes(),
+              StandardCharsets.UTF_8);
+      return JniUtils.loadModule(
+          (PtNDManager) Torch.manager(),
+          new ByteArrayInputStream(ScriptArchive.write(type, text)),
+          /* mapLocation= */ false,
+          /* hasSize= */ false);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -74,12 +78,25 @@ final class Script {
 
   /** Calls a method that returns a tensor, which belongs to the manager of {@code first}. */
   static NDArray call(String method, NDArray first, Object... more) {
+    return call(Loaded.SCRIPT, method, first, more);
+  }
+
+  /** As {@link #call(String, NDArray, Object...)} in the script of oneDNN's operators. */
+  static NDArray callOneDnn(String method, NDArray first, Object... more) {
+    return call(LoadedOneDnn.SCRIPT, method, first, more);
+  }
+
+  private static NDArray call(PtSymbolBlock script, String method, NDArray first, Object... more) {
     Object[] arguments = new Object[more.length + 1];
     arguments[0] = first;
     System.arraycopy(more, 0, arguments, 1, more.length);
     PtNDManager owner = ((PtNDArray) first).getManager();
     return run(
-        method, /* inference= */ false, value -> ScriptCalls.toArray(value, owner), arguments);
+        script,
+        method,
+        /* inference= */ false,
+        value -> ScriptCalls.toArray(value, owner),
+        arguments);
   }
 
   /** As {@link #call} for methods that take only lists: the result belongs to {@code owner}. */
@@ -103,6 +120,15 @@ final class Script {
 
   private static <T> T run(
       String method, boolean inference, LongFunction<T> result, Object... arguments) {
+    return run(Loaded.SCRIPT, method, inference, result, arguments);
+  }
+
+  private static <T> T run(
+      PtSymbolBlock script,
+      String method,
+      boolean inference,
+      LongFunction<T> result,
+      Object... arguments) {
     RUNS_AS_WRITTEN.get();
     long[] values = new long[arguments.length];
     int made = 0;
@@ -111,7 +137,7 @@ final class Script {
         values[made] = value(argument);
         made++;
       }
-      long value = ScriptCalls.run(Loaded.SCRIPT, method, values, inference);
+      long value = ScriptCalls.run(script, method, values, inference);
       try {
         return result.apply(value);
       } finally {

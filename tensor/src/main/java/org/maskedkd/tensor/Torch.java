@@ -84,7 +84,7 @@ public final class Torch {
   /**
    * What decides the last bits of a result on this machine, as seen from the calling thread: {@code
    * engine}, {@code libtorch}, {@code device}, {@code cpu-capability}, {@code bf16-unit}, {@code
-   * threads}, {@code arch}, {@code attention-rule}.
+   * threads}, {@code arch}, {@code attention-rule}, {@code frozen-linear-rule}.
    */
   public static SortedMap<String, String> numerics() {
     SortedMap<String, String> facts = new TreeMap<>();
@@ -102,6 +102,7 @@ public final class Torch {
             .formatted(
                 AttentionKernel.of(Precision.FP32).text(),
                 AttentionKernel.of(Precision.BF16).text()));
+    facts.put("frozen-linear-rule", Ops.frozenLinearRule());
     return facts;
   }
 

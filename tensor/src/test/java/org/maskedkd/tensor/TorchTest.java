@@ -15,7 +15,13 @@ class TorchTest {
         .containsEntry("threads", "1")
         .containsEntry("device", "cpu")
         .containsEntry("libtorch", "2.7.1")
-        .containsKeys("arch", "attention-rule", "bf16-unit", "cpu-capability", "engine");
+        .containsKeys(
+            "arch",
+            "attention-rule",
+            "frozen-linear-rule",
+            "bf16-unit",
+            "cpu-capability",
+            "engine");
   }
 
   @Test

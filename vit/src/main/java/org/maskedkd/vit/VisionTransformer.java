@@ -59,7 +59,7 @@ public final class VisionTransformer implements AutoCloseable {
     blockWeights = blockWeights();
     blocks =
         IntStream.range(0, config.depth())
-            .mapToObj(i -> new VitBlock(blockWeights, i, config))
+            .mapToObj(i -> new VitBlock(blockWeights, i, config, mode == Mode.FROZEN))
             .toList();
   }
 

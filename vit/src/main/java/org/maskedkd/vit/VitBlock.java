@@ -12,9 +12,14 @@ final class VitBlock {
   private final String prefix;
   private final int heads;
   private final double eps;
+  private final boolean frozen;
 
-  /** The block keeps the map and looks its own weights up by name; the model owns them. */
-  VitBlock(Map<String, NDArray> weights, int index, VitConfig config) {
+  /**
+   * The block keeps the map and looks its own weights up by name; the model owns them. A frozen
+   * block's results have no graph.
+   */
+  VitBlock(Map<String, NDArray> weights, int index, VitConfig config, boolean frozen) {
+    this.frozen = frozen;
     this.weights = weights;
     this.prefix = "blocks." + index + ".";
     this.heads = config.heads();
@@ -34,7 +39,7 @@ final class VitBlock {
 
   /** {@code x + g2 * fc2(gelu(fc1(norm2(x))))}, with each sample's MLP branch scaled. */
   NDArray mlp(NDArray x, @Nullable NDArray sampleScale) {
-    NDArray hidden = Ops.gelu(linear("mlp.fc1", norm("norm2", x)));
+    NDArray hidden = linearGelu("mlp.fc1", norm("norm2", x));
     return Ops.residual(
         x, linear("mlp.fc2", hidden), weights.get(prefix + "ls2.gamma"), sampleScale);
   }
@@ -44,7 +49,15 @@ final class VitBlock {
   }
 
   private NDArray linear(String name, NDArray x) {
-    return Ops.linear(x, weight(name + ".weight"), weight(name + ".bias"));
+    NDArray weight = weight(name + ".weight");
+    NDArray bias = weight(name + ".bias");
+    return frozen ? Ops.frozenLinear(x, weight, bias) : Ops.linear(x, weight, bias);
+  }
+
+  private NDArray linearGelu(String name, NDArray x) {
+    NDArray weight = weight(name + ".weight");
+    NDArray bias = weight(name + ".bias");
+    return frozen ? Ops.frozenLinearGelu(x, weight, bias) : Ops.gelu(Ops.linear(x, weight, bias));
   }
 
   private NDArray weight(String name) {
