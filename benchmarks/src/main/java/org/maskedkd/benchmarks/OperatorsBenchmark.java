@@ -140,11 +140,17 @@ final class OperatorsBenchmark implements Runnable {
     NDArray beta = parameter(manager, precision, d);
     linear(precision + " linear qkv", manager, precision, x, 3 * d, work);
     linear(precision + " linear proj", manager, precision, x, d, work);
-    linear(precision + " linear fc1", manager, precision, x, hidden, work);
+    if (backward) {
+      linear(precision + " linear fc1", manager, precision, x, hidden, work);
+      work.put(precision + " gelu", () -> Ops.gelu(wide));
+    } else {
+      NDArray weight = parameter(manager, precision, hidden, d);
+      NDArray bias = parameter(manager, precision, hidden);
+      work.put(precision + " linear fc1 and gelu", () -> Ops.frozenLinearGelu(x, weight, bias));
+    }
     linear(precision + " linear fc2", manager, precision, wide, d, work);
     work.put(precision + " attention", () -> Ops.selfAttention(qkv, config.heads()));
     work.put(precision + " norm, once of two", () -> Ops.layerNorm(x, gamma, beta, config.eps()));
-    work.put(precision + " gelu", () -> Ops.gelu(wide));
     work.put(precision + " residual, once of two", () -> Ops.residual(x, x, null, null));
   }
 
@@ -157,7 +163,8 @@ final class OperatorsBenchmark implements Runnable {
       Map<String, Supplier<NDArray>> work) {
     NDArray weight = parameter(manager, precision, out, x.getShape().get(2));
     NDArray bias = parameter(manager, precision, out);
-    work.put(name, () -> Ops.linear(x, weight, bias));
+    work.put(
+        name, () -> backward ? Ops.linear(x, weight, bias) : Ops.frozenLinear(x, weight, bias));
   }
 
   /** The same products in float32 through torch.mm and torch.bmm: one block's. */
@@ -196,7 +203,13 @@ final class OperatorsBenchmark implements Runnable {
         name,
         () -> {
           NDArray y = x.matMul(w.transpose());
-          return backward ? g.transpose().matMul(x).add(g.matMul(w).sum()).add(y.sum()) : y;
+          if (backward) {
+            NDArray toInput = g.matMul(w);
+            NDArray toWeight = g.transpose().matMul(x);
+            toInput.close();
+            toWeight.close();
+          }
+          return y;
         });
   }
 
