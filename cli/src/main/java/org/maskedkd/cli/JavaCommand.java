@@ -80,6 +80,9 @@ final class JavaCommand {
     command.add(
         Runtime.getRuntime().availableProcessors() > 2 ? "-XX:+UseG1GC" : "-XX:+UseSerialGC");
     command.add("-XX:+ExitOnOutOfMemoryError");
+    // A micro-batch takes each path once in a while; left to themselves they stay interpreted for
+    // minutes, which costs milliseconds on the way from one stage to the other.
+    command.add("-XX:CompileThresholdScaling=0.1");
     command.add("-Dai.djl.offline=true");
     command.add("--enable-native-access=ALL-UNNAMED");
     String lib = System.getProperty(LIB);

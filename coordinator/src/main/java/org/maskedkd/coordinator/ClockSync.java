@@ -8,7 +8,8 @@ import org.maskedkd.runtime.ClockOffset;
 /** Keeps the offset of a stage's clock by asking it now and then. Event loop only. */
 final class ClockSync {
 
-  private static final int FIRST_ROUNDS = 8;
+  /** As many also run the calls' code often enough to be compiled before the first step. */
+  private static final int FIRST_ROUNDS = 256;
 
   private final EventLoop loop;
   private final Consumer<StreamObserver<ClockReply>> call;

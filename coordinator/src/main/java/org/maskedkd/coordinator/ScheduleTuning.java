@@ -42,6 +42,8 @@ final class ScheduleTuning {
   private final Progress progress;
   private final Deque<MeasuredStep> recent = new ArrayDeque<>();
   private @Nullable StageProfile profile;
+  private @Nullable Schedule predictedFor;
+  private double predicted;
   private long profiledAt;
 
   ScheduleTuning(
@@ -82,7 +84,14 @@ final class ScheduleTuning {
 
   /** What a step of this schedule should take without waiting for data; NaN as long as unknown. */
   double predicted(Schedule schedule) {
-    return profile == null ? Double.NaN : simulate(profile, schedule).step();
+    if (profile == null) {
+      return Double.NaN;
+    }
+    if (!schedule.equals(predictedFor)) {
+      predictedFor = schedule;
+      predicted = simulate(profile, schedule).step();
+    }
+    return predicted;
   }
 
   private static Simulation simulate(StageProfile profile, Schedule schedule) {
@@ -102,6 +111,7 @@ final class ScheduleTuning {
     }
     StageProfile measured = measure(step);
     profile = measured;
+    predictedFor = null;
     profiledAt = step;
     recent.clear();
     directory.write(measured);

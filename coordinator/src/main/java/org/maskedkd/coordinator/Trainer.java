@@ -30,6 +30,7 @@ final class Trainer {
   private final PlanSource plans;
   private final @Nullable ScheduleTuning tuning;
   private final Timeline timeline;
+  private StepExecutor.@Nullable Result owed;
   private final Progress progress;
   private final Supplier<@Nullable ExitCode> stop;
   private final StepExecutor steps;
@@ -98,6 +99,7 @@ final class Trainer {
     try {
       return steps(from);
     } finally {
+      settle();
       timeline.write();
     }
   }
@@ -119,7 +121,11 @@ final class Trainer {
       PlannedStep plan = planned && newest != null ? newest : send(step);
       long current = step;
       StepExecutor.Result result = steps.run(plan, () -> lookAhead(current));
-      record(result);
+      owed = result;
+      if (newest == plan) {
+        // The student waits for what comes next, but not yet for this coordinator.
+        settle();
+      }
       if (endsEpoch(step)) {
         timeline.write();
         endEpoch(step);
@@ -172,7 +178,20 @@ final class Trainer {
     return plan;
   }
 
+  /**
+   * Writes down the step that was committed last. The next one has begun by now, and its first
+   * patches must not wait for that: it is done once all its forwards are.
+   */
+  private void settle() {
+    StepExecutor.Result result = owed;
+    if (result != null) {
+      owed = null;
+      record(result);
+    }
+  }
+
   private void lookAhead(long step) {
+    settle();
     if (step < lastStep
         && stop.get() == null
         && !endsEpoch(step)

@@ -169,7 +169,11 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors) {
       try {
-        send(key, compute(tensors, key));
+        Answer answer = compute(tensors, key);
+        send(key, answer.signal);
+        // Afterwards, since the student waits for the answer.
+        metrics.busy("teacher", "teacher", answer.seconds);
+        metrics.images(answer.images);
       } catch (IllegalArgumentException e) {
         log.warn("refused a micro-batch: {}", e.getMessage());
         outbox.send(
@@ -184,22 +188,26 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       }
     }
 
-    private TeacherSignal.Builder compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
+    private record Answer(TeacherSignal.Builder signal, double seconds, int images) {}
+
+    private Answer compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
       MicroBatchCheck.Checked micro = check.check(key, tensors);
       long start = System.nanoTime();
       float[] logits = device.logits(micro.patches().bytes(), micro.kept(), micro.batch());
       long end = System.nanoTime();
-      metrics.busy("teacher", "teacher", (end - start) / 1e9);
-      metrics.images(micro.batch());
-      return TeacherSignal.newBuilder()
-          .addTensors(
-              TensorFrames.floats("logits", logits, micro.batch(), logits.length / micro.batch()))
-          .setSpan(
-              Span.newBuilder()
-                  .setOperation("teacher")
-                  .setIndex(key.getIndex())
-                  .setStartNanos(start)
-                  .setEndNanos(end));
+      return new Answer(
+          TeacherSignal.newBuilder()
+              .addTensors(
+                  TensorFrames.floats(
+                      "logits", logits, micro.batch(), logits.length / micro.batch()))
+              .setSpan(
+                  Span.newBuilder()
+                      .setOperation("teacher")
+                      .setIndex(key.getIndex())
+                      .setStartNanos(start)
+                      .setEndNanos(end)),
+          (end - start) / 1e9,
+          micro.batch());
     }
 
     private void send(MicroBatchKey key, TeacherSignal.Builder signal) {
