@@ -17,6 +17,7 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.ConfigLoader;
 import org.maskedkd.coordinator.RunConfig;
+import org.maskedkd.coordinator.StageProfile;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.LocalAddresses;
@@ -164,7 +165,7 @@ final class BenchRun {
     JsonNode plan = plans.get(plans.size() - 1);
     List<Integer> sizes = new ArrayList<>();
     plan.path("micro_batch_sizes").forEach(size -> sizes.add(size.asInt()));
-    BareCosts bare = BareCosts.of(run);
+    StageProfile bare = StageProfile.read(run);
     SleepDevices sleep = setup.sleep();
     Costs costs = sleep != null ? sleep.costs(setup.batch()) : bare != null ? bare.costs() : null;
     Double predicted = null;

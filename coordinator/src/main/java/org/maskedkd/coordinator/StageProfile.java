@@ -1,12 +1,20 @@
 package org.maskedkd.coordinator;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ProfilePoint;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.RunException;
 import org.maskedkd.schedule.Cost;
 import org.maskedkd.schedule.CostFit;
 import org.maskedkd.schedule.CostFit.Point;
@@ -14,15 +22,17 @@ import org.maskedkd.schedule.Costs;
 
 /**
  * What the running stages cost, {@code profile.json} of a run: bare computing times by size, and
- * what was seen between the stages in the steps before.
+ * what was seen between the stages in the steps before. Times are in seconds.
  *
+ * @param step the one that came next
+ * @param forward of the student, with saliency and selection
  * @param teacher of the teacher that was fastest
  * @param indicesSeconds from the end of a forward to the start of the teacher's
  * @param signalsSeconds from the end of a teacher's forward to the start of the backward
  * @param slowness per teacher, how much slower than the fastest
  * @param teacherResidentBytes of the largest teacher process
  */
-record StageProfile(
+public record StageProfile(
     long step,
     List<Point> forward,
     List<Point> backward,
@@ -36,7 +46,7 @@ record StageProfile(
     long teacherResidentBytes) {
 
   /** The student's resident memory, by the samples whose activations it holds. */
-  record Memory(long fixedBytes, long bytesPerSample) {
+  public record Memory(long fixedBytes, long bytesPerSample) {
 
     /** The line through the smallest and the largest forward. */
     static Memory of(List<ProfilePoint> points) {
@@ -87,8 +97,26 @@ record StageProfile(
     }
   }
 
+  /**
+   * What a run directory holds; null if its stages never timed themselves.
+   *
+   * @throws RunException with {@link ExitCode#BAD_DATA} if the file is damaged
+   */
+  public static @Nullable StageProfile read(Path run) {
+    Path file = run.resolve(FILE);
+    if (!Files.exists(file)) {
+      return null;
+    }
+    try {
+      return JsonLines.JSON.readValue(file.toFile(), StageProfile.class);
+    } catch (IOException e) {
+      throw new RunException(ExitCode.BAD_DATA, file + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** Straight lines through the points, and the latencies. */
   @JsonIgnore
-  Costs costs() {
+  public Costs costs() {
     return new Costs(
         cost(forward),
         cost(teacher),
@@ -96,6 +124,19 @@ record StageProfile(
         samples -> indicesSeconds,
         samples -> signalsSeconds,
         optimizerSeconds);
+  }
+
+  /** Seconds that a task or a way takes whatever its size, by operation. */
+  @JsonIgnore
+  public Map<String, Double> fixed() {
+    Map<String, Double> fixed = new LinkedHashMap<>();
+    fixed.put("forward", cost(forward).of(0));
+    fixed.put("teacher", cost(teacher).of(0));
+    fixed.put("backward", cost(backward).of(0));
+    fixed.put("indices", indicesSeconds);
+    fixed.put("signals", signalsSeconds);
+    fixed.put("optimizer", optimizerSeconds);
+    return fixed;
   }
 
   /** One line per operation, for people. */
@@ -110,7 +151,7 @@ record StageProfile(
             CostFit fit = CostFit.of(points);
             lines.add(
                 String.format(
-                    java.util.Locale.ROOT,
+                    Locale.ROOT,
                     "%s %.3g ms + %.3g ms an image (fitted within %.1f %%)",
                     name,
                     1e3 * fit.fixed(),
@@ -120,7 +161,7 @@ record StageProfile(
         });
     lines.add(
         String.format(
-            java.util.Locale.ROOT,
+            Locale.ROOT,
             "patches to a teacher %.3g ms, gradient to the student %.3g ms, optimizer %.3g ms",
             1e3 * indicesSeconds,
             1e3 * signalsSeconds,
