@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.student.CheckpointManifest;
 import org.maskedkd.student.CheckpointStore;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,7 +50,7 @@ final class CheckpointFiles {
   }
 
   private static Optional<CheckpointStore.Sound> checkpoint(Path place) {
-    if (!Files.exists(place.resolve(CheckpointStore.MANIFEST))) {
+    if (!Files.exists(place.resolve(CheckpointManifest.FILE))) {
       return new CheckpointStore(place.resolve("checkpoints")).newestSound(0, warning -> {});
     }
     try {

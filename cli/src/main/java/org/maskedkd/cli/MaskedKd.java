@@ -1,6 +1,8 @@
 package org.maskedkd.cli;
 
+import org.maskedkd.runtime.Release;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -9,7 +11,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "maskedkd",
     mixinStandardHelpOptions = true,
-    version = "maskedkd 0.1.0",
+    versionProvider = MaskedKd.Version.class,
     synopsisSubcommandLabel = "COMMAND",
     description = "Pipelined masked knowledge distillation of vision transformers.",
     footer = {
@@ -20,6 +22,14 @@ import picocli.CommandLine.Spec;
     })
 final class MaskedKd implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
+
+  /** What {@code --version} prints. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {"maskedkd " + Release.version()};
+    }
+  }
 
   @Override
   public void run() {

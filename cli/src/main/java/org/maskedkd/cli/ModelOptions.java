@@ -79,7 +79,7 @@ final class ModelOptions {
       names = "--eval-crop",
       paramLabel = "SHARE",
       description =
-          "Share of the resized image that the centre crop keeps, in (0, 1]. Default: 0.875, but 1 for models of less than 128 pixels.")
+          "Share of the resized image that the centre crop keeps, in (0, 1]. Default: what the weights say, else 0.875, but 1 for models of less than 128 pixels.")
   private @Nullable Double evalCrop;
 
   int batch() {
@@ -91,7 +91,20 @@ final class ModelOptions {
   }
 
   double evalCrop(VitConfig config) {
-    return evalCrop == null ? EvalBatches.defaultCrop(config.imageHeight()) : evalCrop;
+    return evalCrop == null
+        ? evalCropOfWeights().orElse(EvalBatches.defaultCrop(config.imageHeight()))
+        : evalCrop;
+  }
+
+  private Optional<Double> evalCropOfWeights() {
+    try (SafetensorsFile file = SafetensorsFile.open(weights)) {
+      return Optional.ofNullable(file.metadata().get("eval_crop")).map(Double::valueOf);
+    } catch (NumberFormatException e) {
+      throw new RunException(
+          ExitCode.BAD_DATA,
+          weights + " has an eval_crop that is no number; give --eval-crop: " + e.getMessage(),
+          e);
+    }
   }
 
   /** The model, frozen, and the engine with it; the caller closes it. */

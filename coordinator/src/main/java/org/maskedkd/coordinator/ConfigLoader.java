@@ -124,7 +124,8 @@ public final class ConfigLoader {
     }
   }
 
-  private static ObjectNode defaults() {
+  /** The defaults as a tree; {@code null} where a value follows from others. */
+  static ObjectNode defaults() {
     return object(defaultsYaml(), "defaults.yaml");
   }
 

@@ -18,6 +18,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Predicate;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
@@ -146,6 +147,11 @@ final class JsonLines implements AutoCloseable {
         out.force(/* metaData= */ true);
       }
       Files.move(aside, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      // The rename itself is durable only once the directory is.
+      Path directory = Objects.requireNonNull(path.toAbsolutePath().getParent());
+      try (FileChannel parent = FileChannel.open(directory, StandardOpenOption.READ)) {
+        parent.force(/* metaData= */ true);
+      }
     } catch (IOException e) {
       throw cannotWrite(path, e);
     }

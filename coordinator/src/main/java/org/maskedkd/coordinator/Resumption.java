@@ -20,28 +20,35 @@ import org.maskedkd.runtime.RunException;
 /** What may be different when a run goes on, and what may not because it would be another run. */
 final class Resumption {
 
-  /** Keys, or beginnings of keys, that leave what is learned as it is. */
-  private static final Set<String> FREE =
-      Set.of(
-          "runs-dir",
-          "name",
-          "deterministic",
-          "student.address",
-          "student.threads",
-          "student.recompute",
-          "teacher.address",
-          "teacher.replicas",
-          "teacher.threads",
-          "teacher.retry-seconds",
-          "data.workers",
-          "schedule.epochs",
-          "schedule.micro-batches",
-          "schedule.window",
-          "schedule.order",
-          "schedule.profile",
-          "timeline.",
-          "evaluation.",
-          "checkpoint.");
+  private static final String EXACT = "the same gradients, within 1e-5 of a tensor's largest entry";
+  private static final String NO_EFFECT = "no effect on what is learned";
+  private static final String ROUNDING =
+      "operators may round otherwise; the comparison of the numerics decides";
+
+  /**
+   * Keys, or beginnings of keys, that leave what is learned as it is, and why a change may pass.
+   */
+  private static final Map<String, String> FREE =
+      Map.ofEntries(
+          Map.entry("deterministic", "says whether other numerics are accepted"),
+          Map.entry("student.threads", ROUNDING),
+          Map.entry("student.recompute", "the same result, computed in another order"),
+          Map.entry("teacher.address", EXACT),
+          Map.entry("teacher.replicas", EXACT),
+          Map.entry("teacher.threads", "the teacher's operators may round otherwise"),
+          Map.entry("teacher.retry-seconds", NO_EFFECT),
+          Map.entry("data.workers", NO_EFFECT),
+          Map.entry("schedule.epochs", "the learning rate follows another curve from here on"),
+          Map.entry("schedule.micro-batches", EXACT),
+          Map.entry("schedule.window", EXACT),
+          Map.entry("schedule.order", EXACT),
+          Map.entry("schedule.profile", NO_EFFECT),
+          Map.entry("timeline.", NO_EFFECT),
+          Map.entry("evaluation.", "measured otherwise from here on, learned the same"),
+          Map.entry("checkpoint.", NO_EFFECT));
+
+  /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
+  private static final Set<String> PLACES = Set.of("runs-dir", "name", "student.address");
 
   /** Keys that name a file or folder, which may be written from another working directory. */
   private static final Set<String> PATHS = Set.of("data.root", "student.init", "teacher.weights");
@@ -57,12 +64,20 @@ final class Resumption {
   static List<String> check(RunConfig before, RunConfig now) {
     Map<String, JsonNode> old = leaves(ConfigLoader.toTree(before));
     List<String> refused = new ArrayList<>();
+    List<String> notices = new ArrayList<>();
     leaves(ConfigLoader.toTree(now))
         .forEach(
             (key, value) -> {
               JsonNode was = old.get(key);
-              if (!same(key, was, value) && FREE.stream().noneMatch(key::startsWith)) {
-                refused.add(key + " was " + was + " and is now " + value);
+              if (same(key, was, value) || PLACES.contains(key)) {
+                return;
+              }
+              String change = key + " was " + was + " and is now " + value;
+              String why = whyFree(key);
+              if (why == null) {
+                refused.add(change);
+              } else {
+                notices.add(change + ": " + why);
               }
             });
     if (!refused.isEmpty()) {
@@ -72,16 +87,16 @@ final class Resumption {
               + String.join("; ", refused)
               + "; begin a new run under another name");
     }
-    List<String> notices = new ArrayList<>();
-    if (before.schedule().epochs() != now.schedule().epochs()) {
-      notices.add(
-          "schedule.epochs was "
-              + before.schedule().epochs()
-              + " and is now "
-              + now.schedule().epochs()
-              + ": the learning rate follows another curve from here on");
-    }
     return notices;
+  }
+
+  /** Why a key may change; null if it may not. */
+  private static @Nullable String whyFree(String key) {
+    return FREE.entrySet().stream()
+        .filter(free -> key.startsWith(free.getKey()))
+        .map(Map.Entry::getValue)
+        .findFirst()
+        .orElse(null);
   }
 
   private static boolean same(String key, @Nullable JsonNode was, JsonNode value) {
@@ -124,18 +139,35 @@ final class Resumption {
   }
 
   /**
-   * SHA-256 over the keys that make the run what it is, and their values. Paths are left out: one
-   * file has several, and the data and the teacher's weights have digests of their own.
+   * The keys that make the run what it is, and their values as JSON. Paths are left out: one file
+   * has several, and the data and the teacher's weights have digests of their own.
    */
-  static String digest(RunConfig config) {
-    StringBuilder text = new StringBuilder();
-    leaves(ConfigLoader.toTree(config))
+  static Map<String, String> deciding(RunConfig config) {
+    return deciding(ConfigLoader.toTree(config));
+  }
+
+  /** The same of a configuration of nothing but defaults. */
+  static Map<String, String> decidingDefaults() {
+    return deciding(ConfigLoader.defaults());
+  }
+
+  private static Map<String, String> deciding(ObjectNode tree) {
+    Map<String, String> deciding = new TreeMap<>();
+    leaves(tree)
         .forEach(
             (key, value) -> {
-              if (!PATHS.contains(key) && FREE.stream().noneMatch(key::startsWith)) {
-                text.append(key).append('=').append(value).append('\n');
+              if (!PATHS.contains(key) && !PLACES.contains(key) && whyFree(key) == null) {
+                deciding.put(key, value.toString());
               }
             });
+    return deciding;
+  }
+
+  /** SHA-256 over the deciding keys and their values. */
+  static String digest(RunConfig config) {
+    StringBuilder text = new StringBuilder();
+    deciding(config)
+        .forEach((key, value) -> text.append(key).append('=').append(value).append('\n'));
     try {
       MessageDigest sha = MessageDigest.getInstance("SHA-256");
       return HexFormat.of().formatHex(sha.digest(text.toString().getBytes(StandardCharsets.UTF_8)));

@@ -1,8 +1,11 @@
 package org.maskedkd.coordinator;
 
+import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.runtime.Release;
 
 /**
  * The stages of a run after their handshakes.
@@ -37,6 +40,22 @@ record Stages(
         step,
         epoch,
         attempt,
-        bestTop1);
+        bestTop1,
+        Resumption.deciding(config));
+  }
+
+  /** What the coordinator knows of where the student's weights after {@code step} come from. */
+  Map<String, String> provenance(RunConfig config, long step) {
+    Map<String, String> facts = new TreeMap<>();
+    facts.put("step", Long.toString(step));
+    facts.put("config_sha256", Resumption.digest(config));
+    facts.put("coordinator_program", Release.version());
+    if (teacher != null) {
+      facts.put("teacher_model", teacher.getModel());
+      facts.put("teacher_sha256", teacher.getWeightsDigest());
+      facts.put("teacher_file_sha256", teacher.getWeightsFileSha256());
+      facts.put("teacher_license", teacher.getWeightsLicense());
+    }
+    return facts;
   }
 }

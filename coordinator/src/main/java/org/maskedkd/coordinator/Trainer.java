@@ -7,6 +7,7 @@ import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.Evaluate;
 import org.maskedkd.proto.v1.Evaluated;
 import org.maskedkd.proto.v1.Export;
+import org.maskedkd.proto.v1.Exported;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.proto.v1.WeightsChoice;
@@ -46,6 +47,7 @@ final class Trainer {
   private long evaluations;
   private long skippedImages;
   private double bestTop1 = -1;
+  private long bestStep;
 
   /**
    * @param tuning null when the plans are given
@@ -91,7 +93,10 @@ final class Trainer {
             stages.classes(),
             this::wayOut);
     directory.steps().forEach(means::add);
-    directory.epochs().forEach(line -> bestTop1 = Math.max(bestTop1, line.bestTop1()));
+    for (EpochLine line : directory.epochs()) {
+      bestTop1 = Math.max(bestTop1, line.bestTop1());
+      bestStep = line.best() ? line.step() : bestStep;
+    }
   }
 
   /** Trains from the step after {@code from} on. */
@@ -134,7 +139,11 @@ final class Trainer {
         checkpoint(step);
       }
     }
-    export(LAST, WeightsChoice.WEIGHTS_CHOICE_MODEL, lastStep);
+    if (!export(LAST, WeightsChoice.WEIGHTS_CHOICE_MODEL, lastStep)) {
+      throw new RunException(
+          ExitCode.CANNOT_WRITE,
+          "the run has all its steps, but " + LAST + " could not be written; " + wayOut());
+    }
     progress.end("done");
     TeacherPool pool = stages.pool();
     if (pool != null && pool.redone() + pool.duplicates() + pool.stale() > 0) {
@@ -283,6 +292,7 @@ final class Trainer {
             better > bestTop1);
     if (line.best()) {
       bestTop1 = better;
+      bestStep = step;
       export(
           BEST,
           emaTop1 != null && emaTop1 > top1
@@ -317,7 +327,9 @@ final class Trainer {
         .getEvaluated();
   }
 
-  private void export(String file, WeightsChoice weights, long step) {
+  /** Whether it could be written. */
+  private boolean export(String file, WeightsChoice weights, long step) {
+    boolean averaged = weights == WeightsChoice.WEIGHTS_CHOICE_EMA;
     stages
         .student()
         .send(
@@ -326,16 +338,15 @@ final class Trainer {
                     Export.newBuilder()
                         .setFile(file)
                         .setWeights(weights)
-                        .putMetadata("run", config.name())
-                        .putMetadata("step", Long.toString(step))
-                        .putMetadata("config", Resumption.digest(config))
-                        .putMetadata("data", stages.opened().getDataFingerprint())
-                        .putMetadata("teacher", stages.teacherDigest())
-                        .putMetadata(
-                            "weights",
-                            weights == WeightsChoice.WEIGHTS_CHOICE_EMA ? "averaged" : "model"))
+                        .putAllMetadata(stages.provenance(config, step))
+                        .putMetadata("weights", averaged ? "averaged" : "model"))
                 .build());
-    stages.student().expect(EventCase.EXPORTED, p -> {});
+    Exported done = stages.student().expect(EventCase.EXPORTED, p -> {}).getExported();
+    if (!done.getWarning().isEmpty()) {
+      progress.note("WARNING: no " + file + " of step " + step + ": " + done.getWarning());
+      return false;
+    }
+    return true;
   }
 
   /** Whether it could be written. */
@@ -349,11 +360,13 @@ final class Trainer {
                 .setCheckpoint(
                     Checkpoint.newBuilder()
                         .setKeepLast(config.checkpoint().keep())
+                        .setBest(step == bestStep)
+                        .putAllProvenance(stages.provenance(config, step))
                         .setCoordinatorState(state.toJson()))
                 .build());
     Checkpointed done = stages.student().expect(EventCase.CHECKPOINTED, p -> {}).getCheckpointed();
     if (!done.getWarning().isEmpty()) {
-      progress.note("no checkpoint of step " + step + ": " + done.getWarning());
+      progress.note("WARNING: no checkpoint of step " + step + ": " + done.getWarning());
       return false;
     }
     checkpointed = done.getStep();

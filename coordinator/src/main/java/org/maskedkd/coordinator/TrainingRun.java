@@ -249,6 +249,16 @@ public final class TrainingRun {
     Restored restored = student.expect(EventCase.RESTORED, p -> {}).getRestored();
     restored.getWarningsList().forEach(progress::note);
     long step = restored.getStep();
+    if (step == 0 && restored.getWarningsCount() > 0) {
+      // To begin again would cut the run's records back to nothing.
+      throw new RunException(
+          ExitCode.BAD_DATA,
+          "no checkpoint in "
+              + path
+              + " is sound: "
+              + String.join("; ", restored.getWarningsList())
+              + "; restore one, or move the folder checkpoints away to begin again at step 1");
+    }
     if (step == 0) {
       progress.note("there is no checkpoint in " + path + "; the run begins again at step 1");
       return 0;

@@ -1,53 +1,39 @@
 package org.maskedkd.student;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The checkpoints of one run, {@code checkpoints/step-N}. A checkpoint is written aside, synced and
- * renamed, so a crash at any moment leaves the ones before it whole; a manifest with checksums
- * tells a damaged one, which is passed over.
+ * The checkpoints of one run, {@code checkpoints/step-N}. A checkpoint is written aside as {@code
+ * step-N.partial}, synced and renamed, so a crash at any moment leaves the ones before it whole; a
+ * manifest with checksums tells a damaged one, which is passed over. One process writes at a time.
  */
 public final class CheckpointStore {
   private static final Logger log = LoggerFactory.getLogger(CheckpointStore.class);
-  private static final ObjectMapper JSON = new ObjectMapper();
-  private static final Pattern NAME = Pattern.compile("step-(\\d+)(?:\\.replaced)?");
-
-  /** The file that makes a folder a checkpoint. */
-  public static final String MANIFEST = "checkpoint.json";
+  private static final String PARTIAL = ".partial";
+  private static final String REPLACED = ".replaced";
+  private static final Pattern NAME = Pattern.compile("step-(\\d{1,18})(?:\\.replaced)?");
 
   /** The model's weights, in every checkpoint. */
   public static final String WEIGHTS = "student.safetensors";
 
   /** The weights' moving average, where the run keeps one. */
   public static final String EMA = "ema.safetensors";
-
-  private static final int FORMAT = 1;
 
   private final Path root;
 
@@ -58,21 +44,8 @@ public final class CheckpointStore {
     this.root = root;
   }
 
-  /**
-   * What a checkpoint says of itself.
-   *
-   * @param files SHA-256 in hexadecimal by file name
-   */
-  public record Manifest(
-      int format,
-      long step,
-      String coordinatorState,
-      Map<String, String> numerics,
-      Map<String, String> provenance,
-      Map<String, String> files) {}
-
   /** A sound checkpoint. */
-  public record Sound(Path directory, Manifest manifest) {}
+  public record Sound(Path directory, CheckpointManifest manifest) {}
 
   /** Writes a checkpoint's tensors into an empty directory. */
   interface Contents {
@@ -80,54 +53,73 @@ public final class CheckpointStore {
   }
 
   /**
-   * Writes {@code step-N}, then removes all but the last {@code keep} up to it.
+   * Writes {@code step-N}, then removes all but the last {@code keep} up to it and the best.
    *
+   * @param facts the manifest without its files
    * @return the bytes written
    * @throws IOException if it could not be written whole; nothing of it remains then
    */
-  long write(Manifest facts, Contents contents, int keep) throws IOException {
+  long write(CheckpointManifest facts, Contents contents, int keep) throws IOException {
     Path target = root.resolve("step-" + facts.step());
-    Path aside = root.resolve("step-" + facts.step() + ".partial");
-    Files.createDirectories(root);
-    delete(aside);
+    Path aside = root.resolve(target.getFileName() + PARTIAL);
+    if (!Files.isDirectory(root)) {
+      Files.createDirectories(root);
+      SafeFiles.sync(Objects.requireNonNull(root.toAbsolutePath().getParent()));
+    }
+    clean();
     Files.createDirectory(aside);
     try {
       contents.writeTo(aside);
-      Map<String, String> digests = new TreeMap<>();
-      long bytes = 0;
-      for (Path file : list(aside)) {
-        digests.put(file.getFileName().toString(), sha256(file));
-        bytes += Files.size(file);
-        sync(file);
+      Map<String, CheckpointManifest.Part> parts = new TreeMap<>();
+      for (Path file : SafeFiles.list(aside)) {
+        parts.put(
+            file.getFileName().toString(),
+            new CheckpointManifest.Part(Files.size(file), SafeFiles.sha256(file)));
+        SafeFiles.sync(file);
       }
-      Manifest manifest =
-          new Manifest(
-              FORMAT,
-              facts.step(),
-              facts.coordinatorState(),
-              facts.numerics(),
-              facts.provenance(),
-              digests);
-      Path written = aside.resolve(MANIFEST);
-      Files.writeString(
-          written, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(manifest));
-      sync(written);
-      sync(aside);
-      bytes += Files.size(written);
+      long bytes = facts.of(parts).write(aside);
+      SafeFiles.sync(aside);
       // A crash between the two moves leaves the old one, under the name that is also looked at.
-      Path replaced = root.resolve(target.getFileName() + ".replaced");
-      delete(replaced);
+      Path replaced = root.resolve(target.getFileName() + REPLACED);
       if (Files.exists(target)) {
         Files.move(target, replaced, StandardCopyOption.ATOMIC_MOVE);
       }
       Files.move(aside, target, StandardCopyOption.ATOMIC_MOVE);
-      sync(root);
-      delete(replaced);
+      SafeFiles.sync(root);
+      SafeFiles.delete(replaced);
       removeOthers(facts.step(), keep);
-      return bytes;
+      return bytes + parts.values().stream().mapToLong(CheckpointManifest.Part::bytes).sum();
     } catch (IOException e) {
-      delete(aside);
+      try {
+        SafeFiles.delete(aside);
+      } catch (IOException alsoFailed) {
+        e.addSuppressed(alsoFailed);
+      }
       throw e;
+    }
+  }
+
+  /**
+   * Removes what a writer that was killed left half done. For the process that writes; to one that
+   * only reads, the half may be what another is just writing.
+   */
+  void clean() throws IOException {
+    if (!Files.isDirectory(root)) {
+      return;
+    }
+    for (Path path : SafeFiles.list(root)) {
+      String name = path.getFileName().toString();
+      if (name.startsWith("step-") && name.endsWith(PARTIAL)) {
+        log.info("removing {}, which a writer that was killed left half done", path);
+        SafeFiles.delete(path);
+      } else if (name.endsWith(REPLACED) && stepOf(path) >= 0) {
+        Path target = root.resolve("step-" + stepOf(path));
+        if (Files.exists(target)) {
+          SafeFiles.delete(path);
+        } else {
+          Files.move(path, target, StandardCopyOption.ATOMIC_MOVE);
+        }
+      }
     }
   }
 
@@ -135,6 +127,7 @@ public final class CheckpointStore {
    * The newest sound checkpoint at or before {@code step} (0: of all).
    *
    * @param warn told of every damaged one that is passed over
+   * @throws RunException with {@link ExitCode#INCOMPATIBLE} if a later release wrote the newest
    */
   public Optional<Sound> newestSound(long step, Consumer<String> warn) {
     for (Path directory : newestFirst()) {
@@ -143,7 +136,13 @@ public final class CheckpointStore {
         continue;
       }
       try {
-        return Optional.of(verify(directory));
+        Sound sound = verify(directory);
+        if (sound.manifest().step() != found) {
+          throw new IOException(
+              "its manifest is of step %d, its name says %d"
+                  .formatted(sound.manifest().step(), found));
+        }
+        return Optional.of(sound);
       } catch (IOException e) {
         String warning =
             "checkpoint %s is damaged and was passed over: %s".formatted(directory, e.getMessage());
@@ -158,57 +157,48 @@ public final class CheckpointStore {
    * One checkpoint by itself.
    *
    * @throws IOException saying what is damaged
+   * @throws RunException with {@link ExitCode#INCOMPATIBLE} if a later release wrote it
    */
   public static Sound verify(Path directory) throws IOException {
-    Path file = directory.resolve(MANIFEST);
-    if (!Files.exists(file)) {
-      throw new IOException("it has no " + MANIFEST);
-    }
-    Manifest manifest;
-    try {
-      manifest = JSON.readValue(Files.readString(file), Manifest.class);
-    } catch (JsonProcessingException e) {
-      throw new IOException(MANIFEST + " cannot be read: " + e.getOriginalMessage(), e);
-    }
-    if (manifest.format() != FORMAT) {
-      throw new RunException(
-          ExitCode.INCOMPATIBLE,
-          "checkpoint %s has format %d, this program reads format %d: resume with the release that wrote it"
-              .formatted(directory, manifest.format(), FORMAT));
-    }
-    for (Map.Entry<String, String> entry : manifest.files().entrySet()) {
-      Path part = directory.resolve(entry.getKey()).normalize();
-      if (!part.startsWith(directory.normalize()) || !Files.exists(part)) {
-        throw new IOException("it lacks " + entry.getKey());
-      }
-      String found = sha256(part);
-      if (!found.equals(entry.getValue())) {
-        throw new IOException(
-            "%s has SHA-256 %s, the manifest says %s"
-                .formatted(entry.getKey(), found, entry.getValue()));
-      }
-    }
+    CheckpointManifest manifest = CheckpointManifest.read(directory);
+    manifest.verify(directory);
     return new Sound(directory, manifest);
   }
 
   /**
-   * Leaves {@code step} and those before it, {@code keep} in all. Later ones belong to a course
-   * that the run has left, and were passed over as damaged when it went back; counting them would
-   * cost the sound ones their place.
+   * Leaves {@code step} and those before it, {@code keep} in all, and the best of them whatever its
+   * age. Later ones belong to a course that the run has left, and were passed over as damaged when
+   * it went back; counting them would cost the sound ones their place.
    */
   private void removeOthers(long step, int keep) {
     int kept = 0;
+    boolean bestFound = false;
     for (Path directory : newestFirst()) {
-      if (stepOf(directory) <= step && kept < Math.max(keep, 1)) {
+      boolean wanted = stepOf(directory) <= step;
+      // Each best is better than those before it.
+      boolean best = wanted && !bestFound && isBest(directory);
+      bestFound |= best;
+      if (wanted && kept < Math.max(keep, 1)) {
         kept++;
-        continue;
+      } else if (!best) {
+        try {
+          SafeFiles.delete(directory);
+        } catch (IOException e) {
+          log.warn(
+              "checkpoint {} is no longer needed but cannot be removed: {}",
+              directory,
+              e.toString());
+        }
       }
-      try {
-        delete(directory);
-      } catch (IOException e) {
-        log.warn(
-            "checkpoint {} is no longer needed but cannot be removed: {}", directory, e.toString());
-      }
+    }
+  }
+
+  private static boolean isBest(Path directory) {
+    try {
+      return CheckpointManifest.read(directory).best();
+    } catch (IOException damaged) {
+      log.warn("checkpoint {} is damaged: {}", directory, damaged.getMessage());
+      return false;
     }
   }
 
@@ -217,8 +207,8 @@ public final class CheckpointStore {
       return List.of();
     }
     try {
-      return list(root).stream()
-          .filter(path -> NAME.matcher(path.getFileName().toString()).matches())
+      return SafeFiles.list(root).stream()
+          .filter(path -> stepOf(path) >= 0)
           .sorted(
               Comparator.comparingLong(CheckpointStore::stepOf)
                   .reversed()
@@ -230,51 +220,9 @@ public final class CheckpointStore {
     }
   }
 
+  /** The step in a checkpoint's name; -1 for any other name. */
   private static long stepOf(Path directory) {
     Matcher matcher = NAME.matcher(directory.getFileName().toString());
     return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
-  }
-
-  private static List<Path> list(Path directory) throws IOException {
-    try (Stream<Path> files = Files.list(directory)) {
-      return files.sorted().toList();
-    }
-  }
-
-  private static void sync(Path path) throws IOException {
-    // A directory must be opened for reading to be synced, a file for writing.
-    StandardOpenOption mode =
-        Files.isDirectory(path) ? StandardOpenOption.READ : StandardOpenOption.WRITE;
-    try (FileChannel channel = FileChannel.open(path, mode)) {
-      channel.force(true);
-    }
-  }
-
-  private static void delete(Path path) throws IOException {
-    if (!Files.exists(path)) {
-      return;
-    }
-    List<Path> deepestFirst = new ArrayList<>();
-    try (Stream<Path> files = Files.walk(path)) {
-      files.sorted(Comparator.reverseOrder()).forEach(deepestFirst::add);
-    }
-    for (Path file : deepestFirst) {
-      Files.delete(file);
-    }
-  }
-
-  private static String sha256(Path file) throws IOException {
-    try (InputStream in = Files.newInputStream(file)) {
-      MessageDigest digest = MessageDigest.getInstance("SHA-256");
-      try (DigestInputStream counted = new DigestInputStream(in, digest)) {
-        byte[] buffer = new byte[1 << 20];
-        while (counted.read(buffer) >= 0) {
-          // The digest sees every byte as it passes.
-        }
-      }
-      return HexFormat.of().formatHex(digest.digest());
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java runtime has SHA-256", e);
-    }
   }
 }

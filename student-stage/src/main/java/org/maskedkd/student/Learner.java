@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Optimization;
@@ -90,9 +91,14 @@ final class Learner implements AutoCloseable {
     gradients.zero();
   }
 
-  /** Writes weights, moments and averages, each under its parameter's name. */
-  void save(Path directory) throws IOException {
-    model.save(directory.resolve(CheckpointStore.WEIGHTS), SafetensorsType.F32, Map.of());
+  /**
+   * Writes weights, moments and averages, each under its parameter's name.
+   *
+   * @param metadata of the weights, see {@link RunProvenance}
+   */
+  void save(Path directory, Map<String, String> metadata) throws IOException {
+    model.save(
+        directory.resolve(CheckpointStore.WEIGHTS), SafetensorsType.F32, of("model", metadata));
     List<SafetensorsWriter.Entry> moments = new ArrayList<>();
     for (int i = 0; i < optimizer.parameters().size(); i++) {
       String name = nameOf(optimizer.parameters().get(i));
@@ -103,8 +109,17 @@ final class Learner implements AutoCloseable {
         directory.resolve(OPTIMIZER), Map.of("steps", Long.toString(optimizer.steps())), moments);
     if (ema != null) {
       model.save(
-          directory.resolve(CheckpointStore.EMA), SafetensorsType.F32, Map.of(), ema.averages());
+          directory.resolve(CheckpointStore.EMA),
+          SafetensorsType.F32,
+          of("averaged", metadata),
+          ema.averages());
     }
+  }
+
+  private static Map<String, String> of(String weights, Map<String, String> metadata) {
+    Map<String, String> all = new TreeMap<>(metadata);
+    all.put("weights", weights);
+    return all;
   }
 
   /**

@@ -212,6 +212,11 @@ final class RunData implements AutoCloseable {
     }
   }
 
+  /** Share of the resized image that an evaluation's centre crop keeps. */
+  double evalCrop() {
+    return evalCrop;
+  }
+
   List<String> classes() {
     return train.classes();
   }

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
@@ -49,6 +48,7 @@ import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.WeightsOrigin;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -69,6 +69,7 @@ final class StudentRun implements AutoCloseable {
   private final Path directory;
   private final Numerics numerics;
   private final ModelInfo modelInfo;
+  private final RunProvenance provenance;
   private final Metrics metrics;
 
   private final List<StepRecord> records = new ArrayList<>();
@@ -83,7 +84,8 @@ final class StudentRun implements AutoCloseable {
       Metrics metrics,
       RunData data,
       @Nullable TeacherView teacherView,
-      VisionTransformer model) {
+      VisionTransformer model,
+      WeightsOrigin origin) {
     this.spec = spec;
     this.metrics = metrics;
     this.data = data;
@@ -122,7 +124,10 @@ final class StudentRun implements AutoCloseable {
             .addAllMean(config.mean())
             .addAllStd(config.std())
             .addAllNotices(model.notices())
+            .setWeightsFileSha256(origin.fileSha256())
+            .setWeightsLicense(origin.license())
             .build();
+    this.provenance = new RunProvenance(spec, modelInfo, data);
   }
 
   /**
@@ -154,7 +159,15 @@ final class StudentRun implements AutoCloseable {
                   spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
               : null;
       return new StudentRun(
-          spec, options, metrics, data, view, startingPoint(spec, config, options.dataRoot()));
+          spec,
+          options,
+          metrics,
+          data,
+          view,
+          startingPoint(spec, config, options.dataRoot()),
+          spec.getStudent().getInit().isEmpty()
+              ? WeightsOrigin.NONE
+              : WeightsOrigin.of(RunData.inside(options.dataRoot(), spec.getStudent().getInit())));
     } catch (RuntimeException e) {
       data.close();
       throw e;
@@ -441,21 +454,19 @@ final class StudentRun implements AutoCloseable {
         Checkpointed.newBuilder()
             .setStep(committed)
             .setDirectory(directory.resolve("checkpoints/step-" + committed).toString());
-    CheckpointStore.Manifest facts =
-        new CheckpointStore.Manifest(
-            0,
+    Map<String, String> origin = provenance.with(request.getProvenanceMap());
+    CheckpointManifest facts =
+        new CheckpointManifest(
             committed,
+            request.getBest(),
             request.getCoordinatorState(),
-            new TreeMap<>(numerics.getFactsMap()),
-            Map.of(
-                "model", modelInfo.getModel(),
-                "initial_weights_sha256", modelInfo.getWeightsDigest(),
-                "data_sha256", data.fingerprint(),
-                "seed", Long.toString(spec.getSeed()),
-                "run", spec.getRun()),
+            numerics.getFactsMap(),
+            origin,
             Map.of());
     try {
-      done.setBytes(checkpoints.write(facts, learner::save, request.getKeepLast()));
+      done.setBytes(
+          checkpoints.write(
+              facts, directory -> learner.save(directory, origin), request.getKeepLast()));
       synchronized (records) {
         records.clear();
       }
@@ -463,7 +474,7 @@ final class StudentRun implements AutoCloseable {
     } catch (IOException e) {
       String warning =
           "checkpoint step-%d could not be written and the ones before it stand: %s"
-              .formatted(committed, e.getMessage());
+              .formatted(committed, e);
       log.warn(warning, e);
       done.setWarning(warning);
     }
@@ -473,10 +484,11 @@ final class StudentRun implements AutoCloseable {
 
   private StudentEvent restore(Restore request) throws IOException {
     Restored.Builder restored = Restored.newBuilder();
+    checkpoints.clean();
     Optional<CheckpointStore.Sound> sound =
         checkpoints.newestSound(request.getStep(), restored::addWarnings);
     if (sound.isPresent()) {
-      CheckpointStore.Manifest manifest = sound.get().manifest();
+      CheckpointManifest manifest = sound.get().manifest();
       learner.load(sound.get().directory());
       committed = manifest.step();
       stepFailed = false;
@@ -500,18 +512,24 @@ final class StudentRun implements AutoCloseable {
     }
     Path file = directory.resolve(request.getFile());
     VisionTransformer model = learner.model();
-    if (request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA) {
-      learner.withEma(() -> save(model, file, request));
-    } else {
-      save(model, file, request);
+    Exported.Builder exported = Exported.newBuilder().setFile(file.toString());
+    try {
+      if (request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA) {
+        learner.withEma(() -> save(model, file, request));
+      } else {
+        save(model, file, request);
+      }
+      exported.setBytes(Files.size(file));
+    } catch (IOException e) {
+      String warning = "%s could not be written: %s".formatted(file, e);
+      log.warn(warning, e);
+      exported.setWarning(warning);
     }
-    return StudentEvent.newBuilder()
-        .setExported(Exported.newBuilder().setFile(file.toString()).setBytes(Files.size(file)))
-        .build();
+    return StudentEvent.newBuilder().setExported(exported).build();
   }
 
-  private static Path save(VisionTransformer model, Path file, Export request) throws IOException {
-    model.save(file, SafetensorsType.F32, request.getMetadataMap());
+  private Path save(VisionTransformer model, Path file, Export request) throws IOException {
+    model.save(file, SafetensorsType.F32, provenance.with(request.getMetadataMap()));
     return file;
   }
 

@@ -13,6 +13,7 @@ import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.WeightsOrigin;
 
 /**
  * The frozen teacher with its own input statistics: kept patches in, logits out. It holds no state
@@ -30,6 +31,10 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
    * @param notices what was adapted at loading, for people
    */
   public TeacherModel(VisionTransformer model, List<String> notices) {
+    this(model, notices, WeightsOrigin.NONE);
+  }
+
+  TeacherModel(VisionTransformer model, List<String> notices, WeightsOrigin origin) {
     this.model = model;
     VitConfig config = model.config();
     this.mean = config.meanValues();
@@ -49,6 +54,8 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
             .addAllMean(config.mean())
             .addAllStd(config.std())
             .addAllNotices(notices)
+            .setWeightsFileSha256(origin.fileSha256())
+            .setWeightsLicense(origin.license())
             .build();
   }
 

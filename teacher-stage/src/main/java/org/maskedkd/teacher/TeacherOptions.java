@@ -12,6 +12,7 @@ import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
 import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.WeightsException;
+import org.maskedkd.vit.WeightsOrigin;
 
 /**
  * How a teacher process was started.
@@ -56,7 +57,7 @@ record TeacherOptions(
     try {
       VisionTransformer loaded =
           VisionTransformer.adapted(config, Path.of(weights), 0, precision, Mode.FROZEN);
-      return new TeacherModel(loaded, loaded.notices());
+      return new TeacherModel(loaded, loaded.notices(), WeightsOrigin.of(Path.of(weights)));
     } catch (WeightsException e) {
       throw new RunException(ExitCode.BAD_DATA, String.valueOf(e.getMessage()), e);
     }
