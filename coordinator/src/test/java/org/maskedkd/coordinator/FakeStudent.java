@@ -20,6 +20,7 @@ import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.maskedkd.proto.v1.Action;
 import org.maskedkd.proto.v1.Backward;
+import org.maskedkd.proto.v1.Checkpoint;
 import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.ClockReply;
 import org.maskedkd.proto.v1.ClockRequest;
@@ -66,6 +67,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
   static final class Disk {
     final TreeMap<Long, Saved> checkpoints = new TreeMap<>();
     final Map<String, Map<String, String>> exports = new HashMap<>();
+    final List<Checkpoint> requests = new ArrayList<>();
   }
 
   final Disk disk;
@@ -179,6 +181,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
       case PROBE -> probe(command.getProbe(), out);
       case EVALUATE -> evaluate(command.getEvaluate(), out);
       case CHECKPOINT -> {
+        disk.requests.add(command.getCheckpoint());
         disk.checkpoints.put(
             committed,
             new Saved(copy(weights), command.getCheckpoint().getCoordinatorState(), numerics));

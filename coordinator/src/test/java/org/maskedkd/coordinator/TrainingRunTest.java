@@ -20,6 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.maskedkd.proto.v1.EvaluateProgress;
 import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.ExitCode;
@@ -375,6 +376,94 @@ class TrainingRunTest {
   }
 
   @Test
+  void run_bestEvaluationFirst_onlyItsCheckpointIsMarkedBest() {
+    try (House house = house(0)) {
+      house.student.sending =
+          event ->
+              event.hasEvaluated()
+                  ? List.of(topOne(event, event.getEvaluated().getId() == 1 ? 6 : 3))
+                  : List.of(event);
+
+      house.train("schedule.epochs=2", "checkpoint.every-steps=2", "checkpoint.keep=3");
+
+      assertThat(house.disk.requests)
+          .extracting(request -> request.getBest() + " " + request.getKeepLast())
+          .containsExactly("false 3", "true 3", "false 3", "false 3");
+      assertThat(house.disk.requests.get(3).getProvenanceMap())
+          .containsEntry("step", "8")
+          .containsKeys("config_sha256", "coordinator_program");
+    }
+  }
+
+  @Test
+  void run_diskFullForAWhile_warnsGoesOnAndTriesTheNextCheckpoint() throws IOException {
+    try (House house = house(1)) {
+      house.student.sending =
+          event ->
+              event.hasCheckpointed() && event.getCheckpointed().getStep() == 4
+                  ? List.of(
+                      StudentEvent.newBuilder()
+                          .setCheckpointed(
+                              event.getCheckpointed().toBuilder().setWarning("No space left"))
+                          .build())
+                  : event.hasExported()
+                          && event.getExported().getFile().equals("student-best.safetensors")
+                      ? List.of(notExported(event))
+                      : List.of(event);
+
+      assertThat(house.train()).isEqualTo(ExitCode.DONE);
+
+      assertThat(house.printed())
+          .contains("WARNING: no checkpoint of step 4: No space left")
+          .contains("WARNING: no student-best.safetensors of step 4: No space left")
+          .doesNotContain("no checkpoint of step 8");
+      assertLearned(house, 8, true);
+    }
+  }
+
+  @Test
+  void run_lastWeightsCannotBeWritten_exits73NamingTheCheckpoint() {
+    try (House house = house(0)) {
+      house.student.sending =
+          event -> event.hasExported() ? List.of(notExported(event)) : List.of(event);
+
+      RunException e = failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.CANNOT_WRITE);
+      assertThat(e)
+          .hasMessageContaining("student.safetensors could not be written")
+          .hasMessageContaining("checkpoint is that of step 8");
+    }
+  }
+
+  private static StudentEvent notExported(StudentEvent event) {
+    return StudentEvent.newBuilder()
+        .setExported(event.getExported().toBuilder().setWarning("No space left"))
+        .build();
+  }
+
+  @Test
+  void run_resumedWithNothingButDamagedCheckpoints_isRefusedAndLosesNoRecords() throws IOException {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1");
+      house.restartStudent().sending =
+          event ->
+              event.hasRestored()
+                  ? List.of(
+                      StudentEvent.newBuilder()
+                          .setRestored(Restored.newBuilder().addWarnings("step-4 lacks a file"))
+                          .build())
+                  : List.of(event);
+
+      RunException e = failure(house::resume);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.BAD_DATA);
+      assertThat(e).hasMessageContaining("step-4 lacks a file").hasMessageContaining("move");
+      assertThat(steps()).hasSize(4);
+    }
+  }
+
+  @Test
   void run_studentLogitsNotFinite_stopsWithoutAnotherCheckpoint() {
     try (House house = house(1)) {
       house.student.beforeForward =
@@ -456,7 +545,11 @@ class TrainingRunTest {
           .isEqualTo(ExitCode.DONE);
 
       assertLearned(house, 8, true);
-      assertThat(house.printed()).contains("the learning rate follows another curve");
+      assertThat(house.printed())
+          .contains(
+              "schedule.epochs was 1 and is now 2: the learning rate follows another curve",
+              "schedule.micro-batches was [2,3,4,1] and is now 5: the same gradients, within 1e-5",
+              "schedule.window was 10 and is now 6: the same gradients, within 1e-5");
       assertThat(house.student.plans.get(0).getMicroBatchSizesList())
           .containsExactly(2, 2, 2, 2, 2);
     }
