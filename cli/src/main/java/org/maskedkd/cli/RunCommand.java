@@ -15,10 +15,10 @@ import org.maskedkd.coordinator.Progress;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.coordinator.RunDirectory;
 import org.maskedkd.coordinator.TrainingRun;
-import org.maskedkd.runtime.Channels;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
+import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -194,10 +194,13 @@ abstract class RunCommand implements Callable<Integer> {
 
   private ExitCode lead(RunConfig config, Addresses addresses, GracefulStop stop) {
     List<ManagedChannel> channels = new ArrayList<>();
+    NetworkLoop network = new NetworkLoop();
     try {
-      Peer student = peer("student", addresses.student(), channels);
+      Peer student = peer("student", addresses.student(), network, channels);
       List<Peer> teachers =
-          addresses.teachers().stream().map(address -> peer("teacher", address, channels)).toList();
+          addresses.teachers().stream()
+              .map(address -> peer("teacher", address, network, channels))
+              .toList();
       TrainingRun run =
           new TrainingRun(
               config,
@@ -206,7 +209,8 @@ abstract class RunCommand implements Callable<Integer> {
               teachers,
               new TrainingRun.Options(resume != null, maxSteps, plans, dryRun),
               new Progress(
-                  System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime));
+                  System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime),
+              network);
       stop.onRequest(
           () -> {
             log.warn("asked to stop: a step under way is finished first; once more to end at once");
@@ -215,11 +219,13 @@ abstract class RunCommand implements Callable<Integer> {
       return run.run();
     } finally {
       channels.forEach(ManagedChannel::shutdownNow);
+      network.close();
     }
   }
 
-  private static Peer peer(String role, String address, List<ManagedChannel> channels) {
-    ManagedChannel channel = Channels.connect(address);
+  private static Peer peer(
+      String role, String address, NetworkLoop network, List<ManagedChannel> channels) {
+    ManagedChannel channel = network.connect(address);
     channels.add(channel);
     return new Peer("the " + role + " at " + address, channel);
   }

@@ -2,20 +2,21 @@ package org.maskedkd.coordinator;
 
 import java.time.Duration;
 import java.util.PriorityQueue;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 
 /**
- * The one thread on which a run decides anything. Every gRPC callback is executed here (the loop is
- * the calls' executor, so a slow loop also holds back what the peers may send), and so are timers;
- * the run's own code calls {@link #runUntil} to wait. Only {@link #execute} and {@link #fail} may
- * be called from other threads.
+ * The one thread on which a run decides anything, and which serves its connections meanwhile. Every
+ * gRPC callback is executed here (the loop is the calls' executor, so a slow loop also holds back
+ * what the peers may send), and so are timers; the run's own code calls {@link #runUntil} to wait.
+ * Only {@link #execute} and {@link #fail} may be called from other threads.
  */
 final class EventLoop implements Executor {
 
@@ -35,20 +36,29 @@ final class EventLoop implements Executor {
     }
   }
 
-  private final LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+  private final NetworkLoop network;
+  private final Thread owner = Thread.currentThread();
+  private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>();
   // Nano times may wrap, so they are compared by their difference.
   private final PriorityQueue<Timer> timers =
       new PriorityQueue<>((a, b) -> Long.compare(a.atNanos - b.atNanos, 0));
   private final LongSupplier nanoTime;
   private volatile @Nullable Throwable failure;
 
-  EventLoop(LongSupplier nanoTime) {
+  /**
+   * @param network made by this thread too
+   */
+  EventLoop(NetworkLoop network, LongSupplier nanoTime) {
+    this.network = network;
     this.nanoTime = nanoTime;
   }
 
   @Override
   public void execute(Runnable task) {
     tasks.add(task);
+    if (Thread.currentThread() != owner) {
+      network.wake();
+    }
   }
 
   /** Makes {@link #runUntil} throw; the first failure counts. */
@@ -104,6 +114,7 @@ final class EventLoop implements Executor {
       if (done.getAsBoolean()) {
         return;
       }
+      network.flush();
       Timer due = timers.peek();
       if (due != null && (due.cancelled || due.atNanos - nanoTime() <= 0)) {
         timers.remove();
@@ -112,21 +123,12 @@ final class EventLoop implements Executor {
         }
         continue;
       }
-      Runnable task = take(due);
+      Runnable task = tasks.poll();
       if (task != null) {
         guard(task);
+      } else {
+        network.run(due == null ? Long.MAX_VALUE : Math.max(1, due.atNanos - nanoTime()));
       }
-    }
-  }
-
-  private @Nullable Runnable take(@Nullable Timer next) {
-    try {
-      return next == null
-          ? tasks.take()
-          : tasks.poll(next.atNanos - nanoTime(), TimeUnit.NANOSECONDS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new RunException(ExitCode.INTERRUPTED, "the coordinator's thread was interrupted", e);
     }
   }
 

@@ -6,9 +6,9 @@ package org.maskedkd.coordinator;
  * <p>{@code Math.exp} is called number by number, may differ by a bit from one Java to another, and
  * took most of the loss's time. Here x is cut into k ln 2 + r with |r| at most ln 2 / 2; the Taylor
  * polynomial of e^r and the powers of two are separate loops, so that the first, which has no
- * branch, no table and no conversion, becomes vector instructions. All of it is plain IEEE
- * arithmetic, the same bits everywhere. The result differs by less than one unit in the last place
- * from the true value.
+ * branch and no conversion, becomes vector instructions. All of it is plain IEEE arithmetic, the
+ * same bits everywhere. The result differs by less than one unit in the last place from the true
+ * value.
  */
 final class Exponential {
   /** Where the result is 0 for good; e^-745.2 is below half of the smallest double. */
@@ -23,17 +23,18 @@ final class Exponential {
   /** Added and subtracted, it rounds to an integer, which then stands in the sum's low bits. */
   private static final double ROUNDER = 0x1.8p52;
 
-  /** 2^(LIFT - k), so that a result below the normal range is rounded only once, at the end. */
+  /**
+   * Powers are 2^LIFT too great until the end, so that a result below the normal range is rounded
+   * only once.
+   */
   private static final int LIFT = 64;
 
   private static final double DROP = 0x1p-64;
-  private static final double[] POWERS = new double[1078];
 
-  static {
-    for (int k = 0; k < POWERS.length; k++) {
-      POWERS[k] = Math.scalb(1.0, LIFT - k);
-    }
-  }
+  /** Where a double's exponent begins, and what it is greater by than it says. */
+  private static final int EXPONENT = 52;
+
+  private static final int BIAS = 1023;
 
   private static final double C3 = 1 / 6.0;
   private static final double C4 = 1 / 24.0;
@@ -86,6 +87,20 @@ final class Exponential {
   }
 
   private static double scale(double[] values, double[] shifted) {
+    for (int i = 0; i < values.length; i++) {
+      values[i] = values[i] * lifted(shifted[i]) * DROP;
+    }
+    return sum(values);
+  }
+
+  /** 2^(k + LIFT): the low bits that hold k become an exponent. */
+  private static double lifted(double shifted) {
+    return Double.longBitsToDouble(
+        (Double.doubleToRawLongBits(shifted) + (LIFT + BIAS)) << EXPONENT);
+  }
+
+  /** The sum, in an order that depends on the length alone. */
+  static double sum(double[] values) {
     // Four sums, because an addition waits for the one before it.
     double a = 0;
     double b = 0;
@@ -93,20 +108,14 @@ final class Exponential {
     double d = 0;
     int i = 0;
     for (; i <= values.length - 4; i += 4) {
-      a += values[i] = values[i] * power(shifted[i]) * DROP;
-      b += values[i + 1] = values[i + 1] * power(shifted[i + 1]) * DROP;
-      c += values[i + 2] = values[i + 2] * power(shifted[i + 2]) * DROP;
-      d += values[i + 3] = values[i + 3] * power(shifted[i + 3]) * DROP;
+      a += values[i];
+      b += values[i + 1];
+      c += values[i + 2];
+      d += values[i + 3];
     }
     for (; i < values.length; i++) {
-      a += values[i] = values[i] * power(shifted[i]) * DROP;
+      a += values[i];
     }
     return (a + b) + (c + d);
-  }
-
-  private static double power(double shifted) {
-    // A value that is not a number has any low bits.
-    int k = -(int) Double.doubleToRawLongBits(shifted);
-    return POWERS[Math.max(0, Math.min(k, POWERS.length - 1))];
   }
 }

@@ -28,6 +28,11 @@ public final class LossFunction {
   private final double alpha;
   private final double temperature;
   private final Exponential exponential = new Exponential();
+
+  // One sample's z, t, w and what becomes of them.
+  private double[] logits = new double[0];
+  private double[] signal = new double[0];
+  private double[] target = new double[0];
   private double[] student = new double[0];
   private double[] softened = new double[0];
   private double[] teacher = new double[0];
@@ -58,7 +63,10 @@ public final class LossFunction {
     if (kind != RunConfig.Kind.NONE && t == null) {
       throw new IllegalArgumentException("a loss of kind " + kind + " needs the teacher's logits");
     }
-    if (student.length != classes) {
+    if (row.length != classes) {
+      logits = new double[classes];
+      signal = new double[classes];
+      target = new double[classes];
       student = new double[classes];
       softened = new double[classes];
       teacher = new double[classes];
@@ -72,15 +80,19 @@ public final class LossFunction {
       int label = strongest(w, from, classes);
       int guess = strongest(z, from, classes);
       studentCorrect += guess == label ? 1 : 0;
-      double normalizer = softmax(z, from, z[from + guess], 1, student);
-      base += supervised(z, w, from, normalizer, (1 - alpha) / wholeBatch);
+      widen(z, from, logits);
+      widen(w, from, target);
+      double normalizer = softmax(logits, guess, 1, student);
+      base += supervised(normalizer, (1 - alpha) / wholeBatch);
       if (t != null && kind != RunConfig.Kind.NONE) {
         int choice = strongest(t, from, classes);
         teacherCorrect += choice == label ? 1 : 0;
-        distillation +=
-            kind == RunConfig.Kind.SOFT
-                ? soft(z, guess, t, choice, from, normalizer, wholeBatch)
-                : hard(z, choice, from, normalizer, wholeBatch);
+        if (kind == RunConfig.Kind.SOFT) {
+          widen(t, from, signal);
+          distillation += soft(guess, choice, normalizer, wholeBatch);
+        } else {
+          distillation += hard(choice, normalizer, wholeBatch);
+        }
       }
       for (int c = 0; c < classes; c++) {
         gradient[from + c] = (float) row[c];
@@ -96,56 +108,63 @@ public final class LossFunction {
         .build();
   }
 
-  /** Writes the gradient of the cross-entropy with the target and returns the cross-entropy. */
-  private double supervised(float[] z, float[] w, int from, double normalizer, double factor) {
-    double mass = 0;
-    double entropy = 0;
-    for (int c = 0; c < student.length; c++) {
-      mass += w[from + c];
-      entropy += w[from + c] * (normalizer - z[from + c]);
+  /** Once, since every conversion costs as much as the arithmetic on what it gives. */
+  private static void widen(float[] x, int from, double[] into) {
+    for (int c = 0; c < into.length; c++) {
+      into[c] = x[from + c];
     }
-    for (int c = 0; c < student.length; c++) {
-      row[c] = factor * (student[c] * mass - w[from + c]);
+  }
+
+  /** Writes the gradient of the cross-entropy with the target and returns the cross-entropy. */
+  private double supervised(double normalizer, double factor) {
+    for (int c = 0; c < row.length; c++) {
+      row[c] = target[c] * (normalizer - logits[c]);
+    }
+    double entropy = Exponential.sum(row);
+    double mass = Exponential.sum(target);
+    for (int c = 0; c < row.length; c++) {
+      row[c] = factor * (student[c] * mass - target[c]);
     }
     return entropy;
   }
 
   /** Adds the divergence's gradient and returns the divergence. */
-  private double soft(
-      float[] z, int guess, float[] t, int choice, int from, double normalizer, int wholeBatch) {
-    double teacherNormalizer = softmax(t, from, t[from + choice], temperature, teacher);
+  private double soft(int guess, int choice, double normalizer, int wholeBatch) {
+    double teacherNormalizer = softmax(signal, choice, temperature, teacher);
     double[] q = student;
     double studentNormalizer = normalizer;
     if (temperature != 1) {
-      studentNormalizer = softmax(z, from, z[from + guess], temperature, softened);
+      studentNormalizer = softmax(logits, guess, temperature, softened);
       q = softened;
     }
     double factor = alpha * temperature / wholeBatch;
     double scale = 1 / temperature;
     double shift = studentNormalizer - teacherNormalizer;
-    double divergence = 0;
-    for (int c = 0; c < q.length; c++) {
-      divergence += teacher[c] * (((double) t[from + c] - z[from + c]) * scale + shift);
+    for (int c = 0; c < row.length; c++) {
       row[c] += factor * (q[c] - teacher[c]);
     }
-    return divergence;
+    for (int c = 0; c < row.length; c++) {
+      teacher[c] *= (signal[c] - logits[c]) * scale + shift;
+    }
+    return Exponential.sum(teacher);
   }
 
   /** The same for the cross-entropy with the teacher's choice. */
-  private double hard(float[] z, int choice, int from, double normalizer, int wholeBatch) {
+  private double hard(int choice, double normalizer, int wholeBatch) {
     double factor = alpha / wholeBatch;
-    for (int c = 0; c < student.length; c++) {
-      row[c] += factor * (student[c] - (c == choice ? 1 : 0));
+    for (int c = 0; c < row.length; c++) {
+      row[c] += factor * student[c];
     }
-    return normalizer - z[from + choice];
+    row[choice] -= factor;
+    return normalizer - logits[choice];
   }
 
   /** Writes softmax(x / T) and returns log sum exp(x / T). */
-  private double softmax(float[] x, int from, double greatest, double temperature, double[] into) {
+  private double softmax(double[] x, int greatest, double temperature, double[] into) {
     double scale = 1 / temperature;
-    double max = greatest * scale;
+    double max = x[greatest] * scale;
     for (int c = 0; c < into.length; c++) {
-      into[c] = x[from + c] * scale - max;
+      into[c] = x[c] * scale - max;
     }
     double sum = exponential.replace(into);
     double inverse = 1 / sum;

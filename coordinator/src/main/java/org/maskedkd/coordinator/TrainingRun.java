@@ -16,6 +16,7 @@ import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 
 /**
@@ -51,6 +52,7 @@ public final class TrainingRun {
    *
    * @param path the run directory
    * @param teachers none when {@link RunConfig#distils} is false, else at least one
+   * @param network what their channels were made by, on this thread
    */
   public TrainingRun(
       RunConfig config,
@@ -58,7 +60,8 @@ public final class TrainingRun {
       Peer student,
       List<Peer> teachers,
       Options options,
-      Progress progress) {
+      Progress progress,
+      NetworkLoop network) {
     this(
         config,
         path,
@@ -66,7 +69,7 @@ public final class TrainingRun {
         teachers,
         options,
         progress,
-        new EventLoop(System::nanoTime),
+        new EventLoop(network, System::nanoTime),
         Patience.standard(config));
   }
 

@@ -5,17 +5,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 
 @Timeout(20)
 class EventLoopTest {
 
   private long nanos = Long.MAX_VALUE - 5;
-  private final EventLoop loop = new EventLoop(() -> nanos);
+  private final NetworkLoop network = new NetworkLoop();
+  private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final List<String> ran = new ArrayList<>();
+
+  @AfterEach
+  void close() {
+    network.close();
+  }
 
   @Test
   void schedule_severalTimers_runInOrderOfTheirTimesAcrossTheClocksWrap() {

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.NetworkLoop;
 
 /** Fake stages behind real gRPC, and runs against them. The toy's data give four steps an epoch. */
 final class House implements AutoCloseable {
@@ -76,6 +77,7 @@ final class House implements AutoCloseable {
     for (FakeTeacher teacher : teachers) {
       peers.add(peer("teacher " + peers.size(), teacher));
     }
+    NetworkLoop network = new NetworkLoop();
     TrainingRun created =
         new TrainingRun(
             config(!teachers.isEmpty(), overrides),
@@ -88,7 +90,7 @@ final class House implements AutoCloseable {
                 false,
                 Duration.ofSeconds(10),
                 System::nanoTime),
-            new EventLoop(System::nanoTime),
+            new EventLoop(network, System::nanoTime),
             new Patience(
                 Duration.ofSeconds(5),
                 teacherPatience,
@@ -97,7 +99,11 @@ final class House implements AutoCloseable {
                 Duration.ofSeconds(20),
                 laterAnswer));
     run = created;
-    return created.run();
+    try {
+      return created.run();
+    } finally {
+      network.close();
+    }
   }
 
   /** Asks the run that is under way to stop. */

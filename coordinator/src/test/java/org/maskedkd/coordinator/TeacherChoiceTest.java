@@ -25,6 +25,7 @@ import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.TeacherSignal;
+import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.TensorFrames;
 
 /**
@@ -57,7 +58,8 @@ class TeacherChoiceTest {
   }
 
   private long nanos = 5;
-  private final EventLoop loop = new EventLoop(() -> nanos);
+  private final NetworkLoop network = new NetworkLoop();
+  private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final Queue<Received> received = new ConcurrentLinkedQueue<>();
   private final PriorityQueue<Work> running =
       new PriorityQueue<>(Comparator.comparingLong(Work::end));
@@ -105,6 +107,7 @@ class TeacherChoiceTest {
   void close() {
     channels.forEach(ManagedChannel::shutdownNow);
     servers.forEach(Server::shutdownNow);
+    network.close();
   }
 
   private void begin(TeacherPool pool, int step, int microBatches) {

@@ -2,6 +2,7 @@ package org.maskedkd.runtime;
 
 import io.grpc.ManagedChannel;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
 import java.util.concurrent.TimeUnit;
 
 /** Channels to stages. */
@@ -20,12 +21,16 @@ public final class Channels {
    * @throws RunException when the address is not one
    */
   public static ManagedChannel connect(String where) {
+    return connect(where, Transport.eventLoop());
+  }
+
+  static ManagedChannel connect(String where, EventLoopGroup loop) {
     return StageAddress.parse(where)
         .channel()
         .usePlaintext()
         // A proxy set for downloads must not carry stage traffic.
         .proxyDetector(target -> null)
-        .eventLoopGroup(Transport.eventLoop())
+        .eventLoopGroup(loop)
         .withOption(ChannelOption.ALLOCATOR, Transport.allocator())
         .intercept(new SharingMarshaller.Interceptor())
         .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)

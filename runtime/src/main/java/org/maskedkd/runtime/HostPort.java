@@ -59,7 +59,7 @@ record HostPort(String host, int port) implements StageAddress {
           "address '" + this + "' names no host and port to connect to, such as 127.0.0.1:9091");
     }
     return NettyChannelBuilder.forAddress(host, port)
-        .channelFactory(Composing.composing(Transport::channel));
+        .channelFactory(LargeFrames.connecting(Transport::channel));
   }
 
   @Override
@@ -73,7 +73,8 @@ record HostPort(String host, int port) implements StageAddress {
               + ": it is not a loopback address, and anybody who reaches it could read and steer this stage;"
               + " listen on 127.0.0.1, or add --insecure if the network is trusted");
     }
-    return NettyServerBuilder.forAddress(socket).channelType(Transport.serverChannel());
+    return NettyServerBuilder.forAddress(socket)
+        .channelFactory(LargeFrames.accepting(Transport::serverChannel));
   }
 
   /** A server on every interface is reached on loopback, too. */

@@ -79,7 +79,7 @@ record SocketFile(Path path) implements StageAddress {
   @Override
   public NettyChannelBuilder channel() {
     return NettyChannelBuilder.forAddress(new DomainSocketAddress(path.toFile()))
-        .channelFactory(Composing.composing(EpollDomainSocketChannel::new))
+        .channelFactory(LargeFrames.connecting(EpollDomainSocketChannel::new))
         // Such a socket has no such option, and would warn of it.
         .withOption(ChannelOption.SO_KEEPALIVE, null)
         .withOption(ChannelOption.TCP_NODELAY, null)
@@ -109,7 +109,7 @@ record SocketFile(Path path) implements StageAddress {
       throw unusable(e.toString(), e);
     }
     return NettyServerBuilder.forAddress(new DomainSocketAddress(path.toFile()))
-        .channelType(EpollServerDomainSocketChannel.class)
+        .channelFactory(LargeFrames.accepting(EpollServerDomainSocketChannel::new))
         .withChildOption(ChannelOption.SO_KEEPALIVE, null)
         .withChildOption(ChannelOption.TCP_NODELAY, null);
   }

@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoopGroup;
+import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.epoll.Epoll;
@@ -47,7 +48,7 @@ final class Transport {
         new MultiThreadIoEventLoopGroup(
             /* nThreads= */ 1,
             new DefaultThreadFactory("maskedkd-io", /* daemon= */ true),
-            EPOLL ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+            ioHandlers());
   }
 
   private static final class Buffers {
@@ -81,12 +82,16 @@ final class Transport {
     return EPOLL;
   }
 
+  static IoHandlerFactory ioHandlers() {
+    return EPOLL ? EpollIoHandler.newFactory() : NioIoHandler.newFactory();
+  }
+
   static EventLoopGroup eventLoop() {
     return Loop.GROUP;
   }
 
-  static Class<? extends ServerChannel> serverChannel() {
-    return EPOLL ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+  static ServerChannel serverChannel() {
+    return EPOLL ? new EpollServerSocketChannel() : new NioServerSocketChannel();
   }
 
   static Channel channel() {

@@ -1,0 +1,54 @@
+package org.maskedkd.runtime;
+
+import io.grpc.ManagedChannel;
+import io.netty.channel.ManualIoEventLoop;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Connections that the thread which made this serves by itself, whenever it has nothing better to
+ * do. For a process that mostly passes on what it receives: between two threads every message would
+ * cost a wake-up each way, which on a virtual machine is dearer than copying it.
+ *
+ * <p>Nothing is sent or received while the thread is elsewhere, except that what was written leaves
+ * with {@link #flush}. Only {@link #wake} may be called from other threads.
+ */
+public final class NetworkLoop implements AutoCloseable {
+  private static final long CLOSING_SECONDS = 1;
+
+  private final ManualIoEventLoop loop =
+      new ManualIoEventLoop(Thread.currentThread(), Transport.ioHandlers());
+
+  /** As {@link Channels#connect}, served here. */
+  public ManagedChannel connect(String where) {
+    return Channels.connect(where, loop);
+  }
+
+  /**
+   * Serves the connections once, waiting until there is something to do, {@link #wake} is called or
+   * the time is over.
+   *
+   * @param nanos the longest wait, more than 0; {@code Long.MAX_VALUE} for no end
+   */
+  public void run(long nanos) {
+    loop.run(nanos == Long.MAX_VALUE ? 0 : nanos);
+  }
+
+  /** Sends what was written, without looking for anything that has arrived. */
+  public void flush() {
+    loop.runNonBlockingTasks(0);
+  }
+
+  /** Ends the wait of {@link #run}, or the next one if it does not wait now. */
+  public void wake() {
+    loop.wakeup();
+  }
+
+  /** Closes what is still connected. Channels are to be shut down before. */
+  @Override
+  public void close() {
+    loop.shutdownGracefully(0, CLOSING_SECONDS, TimeUnit.SECONDS);
+    while (!loop.isTerminated()) {
+      loop.runNow();
+    }
+  }
+}
