@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Release;
 import org.maskedkd.runtime.RunException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -68,6 +69,11 @@ class CommandsTest {
               assertThat(run.out()).contains("  " + name + " ");
               assertThat(command.getCommandSpec().usageMessage().description()).isNotEmpty();
             });
+  }
+
+  @Test
+  void execute_version_isThatOfTheBuild() {
+    assertThat(Run.of("--version").out().strip()).isEqualTo("maskedkd " + Release.version());
   }
 
   @ParameterizedTest

@@ -14,7 +14,10 @@ import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.VisionTransformer;
 
-/** What is learned depends neither on how a batch is cut nor on how many teachers there are. */
+/**
+ * What is learned depends neither on how a batch is cut nor on how many teachers there are, nor on
+ * whether a run that goes on has other ones than it had.
+ */
 @ExtendWith(SharedStages.Extension.class)
 class ExactnessProcessTest {
   private static final int STEPS = 2 * TinyRun.STEPS_PER_EPOCH;
@@ -31,10 +34,12 @@ class ExactnessProcessTest {
    * With its usual epsilon AdamW divides a gradient by its own size, and rounding noise of a
    * gradient that is nearly zero would become a whole step.
    */
-  private TinyRun run(SharedStages stages, Path init, int teachers, String sizes, int window) {
+  private TinyRun run(
+      SharedStages stages, Path init, int teachers, String sizes, int window, int steps) {
     return stages.run(
-        "exact-" + teachers,
+        "exact-" + teachers + "-" + steps,
         teachers,
+        "--max-steps=" + steps,
         "student.init=" + init,
         "optimizer.epsilon=1.0",
         "optimizer.learning-rate=0.2",
@@ -48,20 +53,33 @@ class ExactnessProcessTest {
   }
 
   @Test
-  void coordinator_unevenMicroBatchesAndMoreTeachers_learnsWhatOneWholeBatchTeaches(
-      SharedStages stages) throws Exception {
+  void
+      coordinator_unevenMicroBatchesAndMoreTeachersAlsoFromAResumeOn_learnsWhatOneWholeBatchTeaches(
+          SharedStages stages) throws Exception {
     Path init = folder.resolve("init.safetensors");
     try (VisionTransformer model =
         VisionTransformer.initialised(
             ModelZoo.parse(TinyRun.STUDENT), 11, Precision.FP32, VisionTransformer.Mode.FROZEN)) {
       model.save(init, SafetensorsType.F32, Map.of());
     }
-    TinyRun whole = run(stages, init, 1, "1", TinyRun.BATCH).endsWith(0);
-    TinyRun two = run(stages, init, 2, "[1,5,4,2]", 5).endsWith(0);
-    TinyRun three = run(stages, init, 3, "[2,1,3,1,2,1,2]", 3).endsWith(0);
+    TinyRun whole = run(stages, init, 1, "1", TinyRun.BATCH, STEPS).endsWith(0);
+    TinyRun two = run(stages, init, 2, "[1,5,4,2]", 5, STEPS).endsWith(0);
+    TinyRun three = run(stages, init, 3, "[2,1,3,1,2,1,2]", 3, STEPS).endsWith(0);
+    TinyRun half = run(stages, init, 1, "1", TinyRun.BATCH, STEPS / 2).endsWith(0);
+    stages.forget();
+    TinyRun resumed =
+        stages
+            .resume(
+                half,
+                3,
+                "schedule.micro-batches=[3,1,4,1,3]",
+                "schedule.window=4",
+                "--max-steps=" + STEPS)
+            .endsWith(0);
 
+    assertThat(resumed.said()).contains("schedule.micro-batches was 1 and is now [3,1,4,1,3]");
     assertThat(whole.steps()).isEqualTo(TinyRun.firstSteps(STEPS));
-    for (TinyRun cut : new TinyRun[] {two, three}) {
+    for (TinyRun cut : new TinyRun[] {two, three, resumed}) {
       assertThat(cut.steps()).isEqualTo(TinyRun.firstSteps(STEPS));
       for (int i = 0; i < STEPS; i++) {
         double expected = whole.losses().get(i);

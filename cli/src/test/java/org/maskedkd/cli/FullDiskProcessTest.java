@@ -34,6 +34,22 @@ class FullDiskProcessTest {
         .contains("see that the disk has room");
   }
 
+  /** Needs no rights, unlike a small disk. */
+  @Test
+  void coordinator_noCheckpointCanBeWritten_warnsEachTimeAndTrainsToTheEnd(SharedStages stages)
+      throws IOException {
+    Path run = Files.createDirectories(stages.runs().resolve("no-checkpoints"));
+    Files.createFile(run.resolve("checkpoints"));
+
+    TinyRun ended = stages.run("no-checkpoints", 1).endsWith(0);
+
+    assertThat(ended.said())
+        .contains("WARNING: no checkpoint of step " + TinyRun.STEPS_PER_EPOCH + ": ")
+        .contains("WARNING: no checkpoint of step " + 2 * TinyRun.STEPS_PER_EPOCH + ": ");
+    assertThat(ended.steps()).isEqualTo(TinyRun.firstSteps(2 * TinyRun.STEPS_PER_EPOCH));
+    assertThat(run.resolve("student.safetensors")).isNotEmptyFile();
+  }
+
   @Test
   void coordinator_noRoomForACheckpoint_warnsGoesOnAndKeepsTheOneBefore(SharedStages stages)
       throws Exception {

@@ -8,11 +8,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.maskedkd.student.CheckpointManifest;
+import org.maskedkd.student.CheckpointStore;
+import org.maskedkd.vit.SafetensorsFile;
 
 /** Runs that go on, and plans that are replayed, against one run that was never stopped. */
 @ExtendWith(SharedStages.Extension.class)
@@ -54,9 +59,19 @@ class ResumeProcessTest {
   }
 
   @Test
-  void resume_runStoppedHalfway_isBitIdenticalToTheStraightRun() {
-    TinyRun run = stages.resume(half("resumed"), 1).endsWith(0);
+  void resume_runStoppedHalfway_isBitIdenticalToTheStraightRun() throws IOException {
+    TinyRun half = half("resumed");
+    // As a student leaves them that is killed while it writes.
+    Path checkpoint = half.path().resolve("checkpoints/step-6.partial");
+    Path export = half.path().resolve("student-best.safetensors." + new UUID(0, 1) + ".tmp");
+    Files.createDirectory(checkpoint);
+    Files.createFile(checkpoint.resolve("student.safetensors"));
+    Files.createFile(export);
 
+    TinyRun run = stages.resume(half, 1).endsWith(0);
+
+    assertThat(checkpoint).doesNotExist();
+    assertThat(export).doesNotExist();
     assertThat(run.said()).contains("going on after step " + HALF);
     assertSameAsStraight(run);
     List<Integer> attempts =
@@ -84,6 +99,49 @@ class ResumeProcessTest {
     assertSameAsStraight(run);
   }
 
+  /** Of format 1, which had neither sizes nor a seal, and no provenance of the teacher. */
+  @Test
+  void resume_runOfTheFormatBefore_goesOnAndWritesThisOne() throws IOException {
+    Path old = stages.runs().resolve("format-1");
+    copy(Path.of("src/test/resources/org/maskedkd/cli/format-1"), old);
+    CheckpointManifest before =
+        CheckpointStore.verify(old.resolve("checkpoints/step-2")).manifest();
+    assertThat(before.provenance()).containsEntry("seed", "3").doesNotContainKey("teacher_sha256");
+
+    TinyRun run = stages.resume(old, 1).endsWith(0);
+
+    assertThat(run.said()).contains("going on after step 2");
+    assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(4));
+    CheckpointManifest after = CheckpointStore.verify(old.resolve("checkpoints/step-4")).manifest();
+    assertThat(after.provenance())
+        .containsAllEntriesOf(before.provenance())
+        .containsEntry("step", "4")
+        .containsEntry("teacher_license", "")
+        .containsKeys("config_sha256", "teacher_sha256", "protocol", "program", "java");
+    assertThat(old.resolve("checkpoints/step-4/checkpoint.json.sha256")).isNotEmptyFile();
+    try (SafetensorsFile weights = SafetensorsFile.open(old.resolve("student.safetensors"))) {
+      assertThat(weights.metadata())
+          .containsAllEntriesOf(after.provenance())
+          .containsEntry("weights", "model")
+          .containsEntry("image_size", "16")
+          .containsEntry("eval_crop", "1.0")
+          .containsEntry("mean", "0.485,0.456,0.406")
+          .containsEntry("std", "0.229,0.224,0.225")
+          .hasEntrySatisfying(
+              "classes", names -> assertThat(names).startsWith("[\"").endsWith("\"]"));
+    }
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    try (Stream<Path> files = Files.walk(from)) {
+      for (Path file : files.toList()) {
+        Path target = to.resolve(from.relativize(file).toString());
+        Files.createDirectories(target.getParent());
+        Files.copy(file, target);
+      }
+    }
+  }
+
   @Test
   void resume_otherMicroBatches_isAcceptedAndOtherBatchRefusedNamingBoth() {
     TinyRun run = half("cut-otherwise");
@@ -92,6 +150,10 @@ class ResumeProcessTest {
     assertThat(refused.said()).contains("schedule.batch was 12 and is now 8");
 
     run = stages.resume(run, 1, "schedule.micro-batches=[5,7]").endsWith(0);
+    assertThat(run.said())
+        .contains(
+            "schedule.micro-batches was 3 and is now [5,7]: the same gradients, within 1e-5 of a"
+                + " tensor's largest entry");
     assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(STEPS));
     List<JsonNode> plans = run.lines("plans.jsonl");
     assertThat(plans.get(HALF - 1).get("micro_batch_sizes")).hasToString("[4,4,4]");

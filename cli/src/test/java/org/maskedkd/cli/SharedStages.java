@@ -92,12 +92,16 @@ final class SharedStages implements AutoCloseable {
 
   /** Goes on with a run. */
   TinyRun resume(TinyRun run, int k, String... arguments) {
+    return resume(run.path(), k, arguments);
+  }
+
+  /** Goes on with the run in a directory. */
+  TinyRun resume(Path run, int k, String... arguments) {
     List<String> all =
-        new ArrayList<>(
-            List.of("coordinator", "--resume", run.path().toString(), "--student", student()));
+        new ArrayList<>(List.of("coordinator", "--resume", run.toString(), "--student", student()));
     teachers.subList(0, k).forEach(t -> all.addAll(List.of("--teacher", t.awaitText(LISTENING))));
     all.addAll(List.of(arguments));
-    return new TinyRun(run.path(), MaskedKdProcess.start(folder, strings(all)));
+    return new TinyRun(run, MaskedKdProcess.start(folder, strings(all)));
   }
 
   private static String[] strings(List<String> list) {

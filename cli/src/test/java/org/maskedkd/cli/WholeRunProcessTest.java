@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -80,9 +81,15 @@ class WholeRunProcessTest {
         .allSatisfy(file -> assertThat(run.path().resolve(file)).isNotEmptyFile());
     assertThat(List.of("student.safetensors", "student-best.safetensors"))
         .allSatisfy(file -> assertThat(run.path().resolve(file)).isNotEmptyFile());
-    // The last two, which is the default of checkpoint.keep.
+    // The last two, which is the default of checkpoint.keep, and that of the best evaluation.
     long last = (long) EPOCHS * TinyRun.STEPS_PER_EPOCH;
-    assertThat(run.checkpoints()).containsExactly(last - TinyRun.STEPS_PER_EPOCH, last);
+    TreeSet<Long> kept = new TreeSet<>(List.of(last - TinyRun.STEPS_PER_EPOCH, last));
+    run.lines("epochs.jsonl").stream()
+        .filter(line -> line.get("best").asBoolean())
+        .mapToLong(line -> line.get("step").asLong())
+        .max()
+        .ifPresent(kept::add);
+    assertThat(run.checkpoints()).containsExactlyElementsOf(kept);
     assertThat(List.of("coordinator.log", "student.log", "teacher-0.log"))
         .allSatisfy(file -> assertThat(run.path().resolve("logs").resolve(file)).isNotEmptyFile());
   }

@@ -46,6 +46,7 @@ import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsType;
+import org.maskedkd.vit.SafetensorsWriter;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.WeightsOrigin;
@@ -485,6 +486,9 @@ final class StudentRun implements AutoCloseable {
   private StudentEvent restore(Restore request) throws IOException {
     Restored.Builder restored = Restored.newBuilder();
     checkpoints.clean();
+    if (Files.isDirectory(directory)) {
+      SafetensorsWriter.removeLeftovers(directory);
+    }
     Optional<CheckpointStore.Sound> sound =
         checkpoints.newestSound(request.getStep(), restored::addWarnings);
     if (sound.isPresent()) {

@@ -19,7 +19,9 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * Writes safetensors files, tensor by tensor in the order given, so that a model is never in memory
@@ -29,6 +31,7 @@ public final class SafetensorsWriter {
 
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final int WINDOW_BYTES = 1 << 20;
+  private static final Pattern LEFTOVER = Pattern.compile(".+\\.safetensors\\.[0-9a-f-]{36}\\.tmp");
 
   private SafetensorsWriter() {}
 
@@ -95,6 +98,21 @@ public final class SafetensorsWriter {
     // The rename itself is durable only once the directory is.
     try (FileChannel parent = FileChannel.open(directory, StandardOpenOption.READ)) {
       parent.force(true);
+    }
+  }
+
+  /**
+   * Removes what writers that were killed left beside the files of a directory. For its one writer;
+   * another's file may be in the making.
+   */
+  public static void removeLeftovers(Path directory) throws IOException {
+    List<Path> leftovers;
+    try (Stream<Path> files = Files.list(directory)) {
+      leftovers =
+          files.filter(file -> LEFTOVER.matcher(file.getFileName().toString()).matches()).toList();
+    }
+    for (Path file : leftovers) {
+      Files.delete(file);
     }
   }
 
