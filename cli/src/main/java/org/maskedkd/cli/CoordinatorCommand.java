@@ -2,7 +2,10 @@ package org.maskedkd.cli;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.maskedkd.runtime.TlsFiles;
+import org.maskedkd.runtime.TlsOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** A run with stages that already serve, as the containers run it. */
@@ -24,9 +27,17 @@ final class CoordinatorCommand extends RunCommand {
       description = "The same as teacher.addresses; several times, or with commas between.")
   private List<String> teachers = List.of();
 
+  @Mixin private TlsOptions tls = new TlsOptions();
+
   @Override
   List<String> ownOverrides() {
     List<String> overrides = new ArrayList<>();
+    TlsFiles files = tls.files();
+    if (files != null) {
+      overrides.add("tls.certificate=" + quoted(files.certificate().toString()));
+      overrides.add("tls.key=" + quoted(files.key().toString()));
+      overrides.add("tls.authority=" + quoted(files.authority().toString()));
+    }
     if (!student.isEmpty()) {
       overrides.add("student.address=" + quoted(student));
     }

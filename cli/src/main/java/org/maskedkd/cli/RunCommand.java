@@ -20,6 +20,8 @@ import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.Tls;
+import org.maskedkd.runtime.TlsFiles;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
@@ -96,6 +98,14 @@ abstract class RunCommand implements Callable<Integer> {
               + String.join(", ", stages.stream().map(StageSpec::name).toList())
               + "; this command starts no stages, name the running ones or use train");
     }
+    RunConfig.Tls files = config.tls();
+    try (Tls tls = Tls.open(TlsFiles.of(files.certificate(), files.key(), files.authority()))) {
+      return run(config, stages, tls).code();
+    }
+  }
+
+  private ExitCode run(RunConfig config, List<StageSpec> stages, @Nullable Tls tls)
+      throws InterruptedException {
     Path directory = config.directory();
     if (!dryRun) {
       // Said before stages are started and anything is written into a run that another process
@@ -107,7 +117,7 @@ abstract class RunCommand implements Callable<Integer> {
     GracefulStop stop = GracefulStop.install();
     try (LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      return lead(config, addresses(config, processes), stop).code();
+      return lead(config, addresses(config, processes), tls, stop);
     }
   }
 
@@ -143,9 +153,9 @@ abstract class RunCommand implements Callable<Integer> {
     RunConfig config = ConfigLoader.load(source, all);
     if (startsStages()) {
       all.addAll(absolutePaths(config));
-      config = ConfigLoader.load(source, all);
     }
-    return config;
+    all.addAll(absoluteTls(config.tls()));
+    return ConfigLoader.load(source, all);
   }
 
   /**
@@ -167,6 +177,16 @@ abstract class RunCommand implements Callable<Integer> {
       overrides.add("teacher.weights=" + absolute(weights));
     }
     return overrides;
+  }
+
+  /** The run may go on from another working directory. */
+  private static List<String> absoluteTls(RunConfig.Tls tls) {
+    return tls.certificate().isEmpty()
+        ? List.of()
+        : List.of(
+            "tls.certificate=" + absolute(tls.certificate()),
+            "tls.key=" + absolute(tls.key()),
+            "tls.authority=" + absolute(tls.authority()));
   }
 
   private static String absolute(String path) {
@@ -192,14 +212,18 @@ abstract class RunCommand implements Callable<Integer> {
             : config.distils() ? config.teacher().addresses() : List.of());
   }
 
-  private ExitCode lead(RunConfig config, Addresses addresses, GracefulStop stop) {
+  private ExitCode lead(
+      RunConfig config, Addresses addresses, @Nullable Tls tls, GracefulStop stop) {
     List<ManagedChannel> channels = new ArrayList<>();
+    // Stages that were started here have no certificates, also where they must listen on ports.
+    Tls ofStudent = config.student().address().isEmpty() ? null : tls;
+    Tls ofTeachers = config.teacher().addresses().isEmpty() ? null : tls;
     NetworkLoop network = new NetworkLoop();
     try {
-      Peer student = peer("student", addresses.student(), network, channels);
+      Peer student = peer("student", addresses.student(), ofStudent, network, channels);
       List<Peer> teachers =
           addresses.teachers().stream()
-              .map(address -> peer("teacher", address, network, channels))
+              .map(address -> peer("teacher", address, ofTeachers, network, channels))
               .toList();
       TrainingRun run =
           new TrainingRun(
@@ -224,8 +248,12 @@ abstract class RunCommand implements Callable<Integer> {
   }
 
   private static Peer peer(
-      String role, String address, NetworkLoop network, List<ManagedChannel> channels) {
-    ManagedChannel channel = network.connect(address);
+      String role,
+      String address,
+      @Nullable Tls tls,
+      NetworkLoop network,
+      List<ManagedChannel> channels) {
+    ManagedChannel channel = network.connect(address, tls);
     channels.add(channel);
     return new Peer("the " + role + " at " + address, channel);
   }

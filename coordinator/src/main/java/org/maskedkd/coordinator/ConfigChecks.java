@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TlsFiles;
 import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.SchedulePlanner;
 
@@ -26,6 +27,7 @@ final class ConfigChecks {
     checks.images(c);
     checks.schedule(c);
     checks.rest(c);
+    checks.tls(c);
     if (!checks.broken.isEmpty()) {
       throw new RunException(
           ExitCode.USAGE, "the configuration cannot be used: " + String.join("; ", checks.broken));
@@ -194,6 +196,14 @@ final class ConfigChecks {
     atLeast("checkpoint.every-steps", c.checkpoint().everySteps(), 0);
     atLeast("timeline.steps", c.timeline().steps(), 0);
     atLeast("checkpoint.keep", c.checkpoint().keep(), 1);
+  }
+
+  private void tls(RunConfig c) {
+    try {
+      TlsFiles.of(c.tls().certificate(), c.tls().key(), c.tls().authority());
+    } catch (RunException e) {
+      broken.add(String.valueOf(e.getMessage()));
+    }
   }
 
   private void atLeast(String key, int value, int least) {

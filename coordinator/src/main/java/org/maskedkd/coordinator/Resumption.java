@@ -48,7 +48,8 @@ final class Resumption {
           Map.entry("checkpoint.", NO_EFFECT));
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
-  private static final Set<String> PLACES = Set.of("runs-dir", "name", "student.address");
+  private static final Set<String> PLACES =
+      Set.of("runs-dir", "name", "student.address", "tls.certificate", "tls.key", "tls.authority");
 
   /** Keys that name a file or folder, which may be written from another working directory. */
   private static final Set<String> PATHS = Set.of("data.root", "student.init", "teacher.weights");

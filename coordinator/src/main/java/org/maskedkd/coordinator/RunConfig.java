@@ -27,6 +27,7 @@ public record RunConfig(
     Evaluation evaluation,
     Checkpoint checkpoint,
     Timeline timeline,
+    Tls tls,
     boolean deterministic) {
 
   /** How a stage computes. */
@@ -168,6 +169,9 @@ public record RunConfig(
 
   /** What is drawn of the run. */
   public record Timeline(int steps) {}
+
+  /** The files with which stages on ports are talked to; all empty for plaintext. */
+  public record Tls(String certificate, String key, String authority) {}
 
   /** When and on what the student is measured. */
   public record Evaluation(int everyEpochs, int batch, int images, int teacherCheckImages) {}

@@ -4,6 +4,7 @@ import io.grpc.ManagedChannel;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** Channels to stages. */
 public final class Channels {
@@ -12,22 +13,28 @@ public final class Channels {
 
   private Channels() {}
 
+  /** {@link #connect(String, Tls)} without TLS. */
+  public static ManagedChannel connect(String where) {
+    return connect(where, /* tls= */ null);
+  }
+
   /**
-   * A plaintext channel that connects when it is first used and again after a failure. Pings tell a
-   * dead peer from a busy one.
+   * A channel that connects when it is first used and again after a failure. Pings tell a dead peer
+   * from a busy one.
    *
    * @param where such as {@code 127.0.0.1:9091} or {@code unix:/run/maskedkd/teacher.sock}
+   * @param tls what this process shows and whom it trusts, null for plaintext; never used for a
+   *     socket file. Stays the caller's, and open as long as the channel
    * @return a channel that the caller shuts down
    * @throws RunException when the address is not one
    */
-  public static ManagedChannel connect(String where) {
-    return connect(where, Transport.eventLoop());
+  public static ManagedChannel connect(String where, @Nullable Tls tls) {
+    return connect(where, tls, Transport.eventLoop());
   }
 
-  static ManagedChannel connect(String where, EventLoopGroup loop) {
+  static ManagedChannel connect(String where, @Nullable Tls tls, EventLoopGroup loop) {
     return StageAddress.parse(where)
-        .channel()
-        .usePlaintext()
+        .channel(tls)
         // A proxy set for downloads must not carry stage traffic.
         .proxyDetector(target -> null)
         .eventLoopGroup(loop)

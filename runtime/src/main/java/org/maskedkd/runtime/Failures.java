@@ -60,6 +60,10 @@ public final class Failures {
     if (told != null) {
       return new RunException(told, peer + ": " + said, t);
     }
+    String distrust = TlsFailure.ofServer(t, peer);
+    if (distrust != null) {
+      return new RunException(ExitCode.INCOMPATIBLE, distrust, t);
+    }
     return switch (status.getCode()) {
       case UNAVAILABLE ->
           new RunException(

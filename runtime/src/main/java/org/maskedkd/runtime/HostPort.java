@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnknownHostException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An address as users write it: {@code host:port}, {@code [::1]:port}, or {@code :port} for every
@@ -52,29 +53,34 @@ record HostPort(String host, int port) implements StageAddress {
   }
 
   @Override
-  public NettyChannelBuilder channel() {
+  public NettyChannelBuilder channel(@Nullable Tls tls) {
     if (host.isEmpty() || port == 0) {
       throw new RunException(
           ExitCode.USAGE,
           "address '" + this + "' names no host and port to connect to, such as 127.0.0.1:9091");
     }
-    return NettyChannelBuilder.forAddress(host, port)
-        .channelFactory(LargeFrames.connecting(Transport::channel));
+    NettyChannelBuilder builder =
+        NettyChannelBuilder.forAddress(host, port)
+            .channelFactory(LargeFrames.connecting(Transport::channel));
+    return tls == null ? builder.usePlaintext() : builder.sslContext(tls.clientSide());
   }
 
   @Override
-  public NettyServerBuilder server(boolean insecure) {
+  public NettyServerBuilder server(@Nullable Tls tls, boolean insecure) {
     InetSocketAddress socket = resolve();
-    if (!socket.getAddress().isLoopbackAddress() && !insecure) {
+    if (tls == null && !insecure && !socket.getAddress().isLoopbackAddress()) {
       throw new RunException(
           ExitCode.USAGE,
           "refusing to listen on "
               + this
               + ": it is not a loopback address, and anybody who reaches it could read and steer this stage;"
-              + " listen on 127.0.0.1, or add --insecure if the network is trusted");
+              + " give it certificates (--tls-cert, --tls-key, --tls-ca), listen on 127.0.0.1,"
+              + " or add --insecure if the network is trusted");
     }
-    return NettyServerBuilder.forAddress(socket)
-        .channelFactory(LargeFrames.accepting(Transport::serverChannel));
+    NettyServerBuilder builder =
+        NettyServerBuilder.forAddress(socket)
+            .channelFactory(HandshakeLog.logged(LargeFrames.accepting(Transport::serverChannel)));
+    return tls == null ? builder : builder.sslContext(tls.serverSide());
   }
 
   /** A server on every interface is reached on loopback, too. */

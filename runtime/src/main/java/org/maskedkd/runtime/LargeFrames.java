@@ -15,7 +15,8 @@ import io.netty.handler.codec.http2.Http2Settings;
  * together whenever one ends in the midst of a frame, which nearly every one does then. Here the
  * peer is told that frames may be as large as messages, and the pieces are put side by side.
  *
- * <p>Sits before the decoder until the first bytes come, when there surely is one.
+ * <p>Sits before the decoder until bytes come and there is one: with the first ones, or under TLS
+ * after those of the handshake.
  */
 final class LargeFrames extends ChannelInboundHandlerAdapter {
   private static final int MAX_FRAME_BYTES = 1 << 20;
@@ -59,8 +60,8 @@ final class LargeFrames extends ChannelInboundHandlerAdapter {
           .writeSettings(
               http2, new Http2Settings().maxFrameSize(MAX_FRAME_BYTES), http2.newPromise());
       http2.flush();
+      context.pipeline().remove(this);
     }
     context.fireChannelRead(bytes);
-    context.pipeline().remove(this);
   }
 }

@@ -3,6 +3,7 @@ package org.maskedkd.runtime;
 import io.grpc.ManagedChannel;
 import io.netty.channel.ManualIoEventLoop;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Connections that the thread which made this serves by itself, whenever it has nothing better to
@@ -18,9 +19,9 @@ public final class NetworkLoop implements AutoCloseable {
   private final ManualIoEventLoop loop =
       new ManualIoEventLoop(Thread.currentThread(), Transport.ioHandlers());
 
-  /** As {@link Channels#connect}, served here. */
-  public ManagedChannel connect(String where) {
-    return Channels.connect(where, loop);
+  /** As {@link Channels#connect(String, Tls)}, served here. */
+  public ManagedChannel connect(String where, @Nullable Tls tls) {
+    return Channels.connect(where, tls, loop);
   }
 
   /**

@@ -77,19 +77,20 @@ record SocketFile(Path path) implements StageAddress {
   }
 
   @Override
-  public NettyChannelBuilder channel() {
+  public NettyChannelBuilder channel(@Nullable Tls tls) {
     return NettyChannelBuilder.forAddress(new DomainSocketAddress(path.toFile()))
         .channelFactory(LargeFrames.connecting(EpollDomainSocketChannel::new))
         // Such a socket has no such option, and would warn of it.
         .withOption(ChannelOption.SO_KEEPALIVE, null)
         .withOption(ChannelOption.TCP_NODELAY, null)
         // There is no host, but HTTP/2 wants its name.
-        .overrideAuthority("localhost");
+        .overrideAuthority("localhost")
+        .usePlaintext();
   }
 
   /** Removes what a process that was killed has left there. */
   @Override
-  public NettyServerBuilder server(boolean insecure) {
+  public NettyServerBuilder server(@Nullable Tls tls, boolean insecure) {
     Path folder = path.getParent();
     if (folder == null || !Files.isDirectory(folder)) {
       throw unusable("there is no folder " + folder, null);

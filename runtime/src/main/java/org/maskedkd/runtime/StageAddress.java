@@ -4,6 +4,7 @@ import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
 import java.io.IOException;
 import java.net.SocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /** Where a stage serves: on a port, or on a socket file of this machine. */
 sealed interface StageAddress permits HostPort, SocketFile {
@@ -20,17 +21,19 @@ sealed interface StageAddress permits HostPort, SocketFile {
   /**
    * A channel to it.
    *
+   * @param tls null for none; a socket file needs none
    * @throws RunException (usage) when nobody could be there
    */
-  NettyChannelBuilder channel();
+  NettyChannelBuilder channel(@Nullable Tls tls);
 
   /**
    * A server on it.
    *
-   * @throws RunException (usage) when that cannot be, or other users could connect and {@code
-   *     insecure} is not set
+   * @param tls null for none; a socket file needs none
+   * @throws RunException (usage) when that cannot be, or other users could connect without TLS and
+   *     {@code insecure} is not set
    */
-  NettyServerBuilder server(boolean insecure);
+  NettyServerBuilder server(@Nullable Tls tls, boolean insecure);
 
   /**
    * Called as soon as it is listened on.

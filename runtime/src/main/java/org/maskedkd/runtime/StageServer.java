@@ -11,9 +11,10 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The gRPC server of a stage: plaintext, on loopback unless told otherwise, with the standard
+ * The gRPC server of a stage: on loopback unless it has TLS or is told otherwise, with the standard
  * health service. Every method may be called from any thread.
  */
 public final class StageServer implements AutoCloseable {
@@ -24,11 +25,14 @@ public final class StageServer implements AutoCloseable {
   private final Server server;
   private final String address;
   private final HealthStatusManager health;
+  private final @Nullable Tls tls;
 
-  private StageServer(Server server, String address, HealthStatusManager health) {
+  private StageServer(
+      Server server, String address, HealthStatusManager health, @Nullable Tls tls) {
     this.server = server;
     this.address = address;
     this.health = health;
+    this.tls = tls;
   }
 
   /**
@@ -67,12 +71,16 @@ public final class StageServer implements AutoCloseable {
       server.shutdownNow();
       Thread.currentThread().interrupt();
     }
+    if (tls != null) {
+      tls.close();
+    }
   }
 
   /** Collects what the server serves. */
   public static final class Builder {
     private final StageAddress address;
     private final List<BindableService> services = new ArrayList<>();
+    private @Nullable Tls tls;
     private boolean insecure;
 
     private Builder(StageAddress address) {
@@ -82,6 +90,17 @@ public final class StageServer implements AutoCloseable {
     @CanIgnoreReturnValue
     public Builder service(BindableService service) {
       services.add(service);
+      return this;
+    }
+
+    /**
+     * What clients must trust and be trusted by; never used on a socket file.
+     *
+     * @param tls is closed with the server; null for plaintext
+     */
+    @CanIgnoreReturnValue
+    public Builder tls(@Nullable Tls tls) {
+      this.tls = tls;
       return this;
     }
 
@@ -95,14 +114,14 @@ public final class StageServer implements AutoCloseable {
     /**
      * Listens.
      *
-     * @throws RunException (usage) when the address is in use, or is not loopback and {@link
-     *     #insecure} was not set
+     * @throws RunException (usage) when the address is in use, or is not loopback and neither
+     *     {@link #tls} nor {@link #insecure} was set
      */
     public StageServer start() {
       HealthStatusManager health = new HealthStatusManager();
       NettyServerBuilder builder =
           address
-              .server(insecure)
+              .server(tls, insecure)
               .bossEventLoopGroup(Transport.eventLoop())
               .workerEventLoopGroup(Transport.eventLoop())
               .withChildOption(ChannelOption.ALLOCATOR, Transport.allocator())
@@ -118,7 +137,8 @@ public final class StageServer implements AutoCloseable {
       }
       try {
         Server server = builder.build().start();
-        return new StageServer(server, address.listening(server.getListenSockets().get(0)), health);
+        return new StageServer(
+            server, address.listening(server.getListenSockets().get(0)), health, tls);
       } catch (IOException e) {
         throw address.cannotListen(e, "--listen");
       }

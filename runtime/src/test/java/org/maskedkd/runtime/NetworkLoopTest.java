@@ -50,7 +50,7 @@ class NetworkLoopTest {
   void run_aCall_isServedOnTheOwnersThread() {
     try (StageServer server = StageServer.listen("127.0.0.1:0").start();
         NetworkLoop loop = new NetworkLoop()) {
-      ManagedChannel channel = loop.connect(server.address());
+      ManagedChannel channel = loop.connect(server.address(), null);
 
       Answers answers = check(channel);
       while (!answers.ended) {
@@ -87,7 +87,7 @@ class NetworkLoopTest {
     try (StageServer server = StageServer.listen("127.0.0.1:0").start()) {
       Answers watch = new Answers();
       try (NetworkLoop loop = new NetworkLoop()) {
-        ManagedChannel channel = loop.connect(server.address());
+        ManagedChannel channel = loop.connect(server.address(), null);
         HealthGrpc.newStub(channel)
             .withExecutor(Runnable::run)
             .watch(HealthCheckRequest.getDefaultInstance(), watch);

@@ -7,7 +7,9 @@ import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
 import org.maskedkd.runtime.SleepTimes;
+import org.maskedkd.runtime.TlsOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The student process. */
@@ -60,9 +62,12 @@ public final class StudentMain implements Callable<Integer> {
           "Sleep instead of computing, for measuring schedules: seconds per image of forward and backward, and overhead per task. optimizer is per step.")
   private @Nullable String sleep;
 
+  @Mixin private TlsOptions tls = new TlsOptions();
+
   @Option(
       names = "--insecure",
-      description = "Listen beyond loopback although nothing is encrypted or authenticated.")
+      description =
+          "Listen beyond loopback without TLS, although nothing is encrypted or authenticated then.")
   private boolean insecure;
 
   @Option(
@@ -86,6 +91,7 @@ public final class StudentMain implements Callable<Integer> {
             management,
             dataRoot,
             runRoot,
+            tls.files(),
             insecure,
             threads,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingDevice.OPERATIONS));

@@ -7,6 +7,7 @@ import java.util.concurrent.TimeUnit;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.StageServer;
+import org.maskedkd.runtime.Tls;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,12 +23,17 @@ final class StudentStage implements AutoCloseable {
   private final CountDownLatch shutdown = new CountDownLatch(1);
 
   private StudentStage(StudentOptions options) {
+    Tls tls = Tls.open(options.tls());
     training = Executors.newSingleThreadExecutor(task -> new Thread(task, "student"));
     metrics = new Metrics("student");
     service = new StudentService(options, training, metrics, this::requestShutdown);
     management = new Management(options.management(), metrics.registry());
     server =
-        StageServer.listen(options.listen()).insecure(options.insecure()).service(service).start();
+        StageServer.listen(options.listen())
+            .tls(tls)
+            .insecure(options.insecure())
+            .service(service)
+            .start();
   }
 
   /** Starts serving; the model and the data come with a run. */

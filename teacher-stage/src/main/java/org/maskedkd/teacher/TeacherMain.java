@@ -9,8 +9,10 @@ import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
 import org.maskedkd.runtime.SleepTimes;
+import org.maskedkd.runtime.TlsOptions;
 import org.maskedkd.tensor.Precision;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The teacher process. */
@@ -92,9 +94,12 @@ public final class TeacherMain implements Callable<Integer> {
           "Sleep instead of computing, for measuring schedules: seconds per image of teacher, and overhead per task.")
   private @Nullable String sleep;
 
+  @Mixin private TlsOptions tls = new TlsOptions();
+
   @Option(
       names = "--insecure",
-      description = "Listen beyond loopback although nothing is encrypted or authenticated.")
+      description =
+          "Listen beyond loopback without TLS, although nothing is encrypted or authenticated then.")
   private boolean insecure;
 
   @Option(
@@ -123,6 +128,7 @@ public final class TeacherMain implements Callable<Integer> {
             parsePrecision(precision),
             threads,
             maxMicroBatchBytes,
+            tls.files(),
             insecure,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingTeacher.OPERATIONS));
     try (TeacherStage stage = TeacherStage.start(options)) {

@@ -6,6 +6,7 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.SleepTimes;
+import org.maskedkd.runtime.TlsFiles;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.VisionTransformer;
@@ -25,6 +26,8 @@ import org.maskedkd.vit.WeightsOrigin;
  * @param std per channel; empty for the model's own
  * @param threads intra-operator threads; 0 for the engine's choice
  * @param maxMicroBatchBytes a larger micro-batch is refused before memory is taken for it
+ * @param tls for gRPC on a port; null for plaintext
+ * @param insecure whether to listen beyond loopback without TLS
  * @param sleep how long to sleep instead of computing; null to compute
  */
 record TeacherOptions(
@@ -37,6 +40,7 @@ record TeacherOptions(
     Precision precision,
     int threads,
     long maxMicroBatchBytes,
+    @Nullable TlsFiles tls,
     boolean insecure,
     @Nullable SleepTimes sleep) {
 

@@ -5,11 +5,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.runtime.StageServer;
+import org.maskedkd.runtime.Tls;
 import org.maskedkd.tensor.Torch;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -25,7 +27,7 @@ public final class TeacherStage implements AutoCloseable {
   private final Metrics metrics;
   private final CountDownLatch shutdown = new CountDownLatch(1);
 
-  private TeacherStage(TeacherOptions options, TeacherModel model) {
+  private TeacherStage(TeacherOptions options, @Nullable Tls tls, TeacherModel model) {
     this.model = model;
     SleepTimes sleep = options.sleep();
     this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
@@ -33,6 +35,7 @@ public final class TeacherStage implements AutoCloseable {
     this.management = new Management(options.management(), metrics.registry());
     this.server =
         StageServer.listen(options.listen())
+            .tls(tls)
             .insecure(options.insecure())
             .service(
                 new TeacherService(
@@ -55,9 +58,11 @@ public final class TeacherStage implements AutoCloseable {
    * @throws org.maskedkd.runtime.RunException if the weights, the address or an option do not fit
    */
   public static TeacherStage start(TeacherOptions options) throws InterruptedException {
+    // Wrong files are told of before the model is loaded, which takes longer.
+    Tls tls = Tls.open(options.tls());
     Torch.start(options.threads());
     TeacherModel model = options.load();
-    TeacherStage stage = new TeacherStage(options, model);
+    TeacherStage stage = new TeacherStage(options, tls, model);
     stage.warmUp();
     stage.management.ready(true, "serving");
     log.info("{} with {} classes is ready", model.info().getModel(), model.info().getClasses());
