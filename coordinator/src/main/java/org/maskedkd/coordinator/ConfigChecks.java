@@ -2,6 +2,7 @@ package org.maskedkd.coordinator;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TlsFiles;
@@ -186,6 +187,39 @@ final class ConfigChecks {
         "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
             + " any patches; masking.keep is %s and must be 1 (or masking.criterion random)",
         c.masking().keep());
+    staleMasks(c);
+  }
+
+  private void staleMasks(RunConfig c) {
+    RunConfig.Schedule s = c.schedule();
+    int stale = s.staleMasks();
+    atLeast("schedule.stale-masks", stale, 0);
+    if (stale <= 0) {
+      return;
+    }
+    String use = "schedule.stale-masks is " + stale + ", ";
+    require(c.distils(), "%swhich needs a teacher, found none", use);
+    require(
+        c.masking().criterion() == RunConfig.Criterion.STUDENT && c.masking().keep() < 1,
+        "%swhich lets the teachers begin before the student has chosen; masking.criterion is %s and"
+            + " masking.keep %s, where nothing waits for the student's choice: expected student and"
+            + " less than 1, or stale-masks 0",
+        use,
+        c.masking().criterion().name().toLowerCase(Locale.ROOT),
+        c.masking().keep());
+    require(
+        s.order() == Order.EAGER || s.order() == Order.FILL_DRAIN,
+        "%swhich needs schedule.order eager or fill-drain, where teachers follow the forwards at"
+            + " once, found %s",
+        use,
+        s.order().text());
+    require(
+        !s.microBatches().isAuto(),
+        "%swhich needs schedule.micro-batches as a number or sizes, found auto: it would make the"
+            + " first ones large, and with them the share of stale masks",
+        use);
+    int count = s.microBatches().isAuto() ? stale : Planner.sizes(s).size();
+    require(stale <= count, "%sexpected at most the %s micro-batches of a step", use, count);
   }
 
   private void rest(RunConfig c) {
@@ -228,7 +262,7 @@ final class ConfigChecks {
 
   private void require(boolean kept, String message, Object... values) {
     if (!kept) {
-      broken.add(String.format(java.util.Locale.ROOT, message, values));
+      broken.add(String.format(Locale.ROOT, message, values));
     }
   }
 }

@@ -63,7 +63,7 @@ final class DryRun {
    */
   static List<String> estimate(RunConfig config, Stages stages, StageProfile profile) {
     List<String> lines = new ArrayList<>();
-    Schedule schedule = Planner.schedule(config);
+    Schedule schedule = new Planner(config, stages.stepsPerEpoch(config)).settled();
     Simulation simulation = Simulator.run(schedule, profile.costs(), profile.slowness());
     if (config.schedule().microBatches().isAuto()) {
       simulation =

@@ -30,6 +30,19 @@ record MeasuredStep(
     spans = List.copyOf(spans);
   }
 
+  /** The same step with more spans. */
+  MeasuredStep with(List<Span> more) {
+    return new MeasuredStep(
+        step,
+        schedule,
+        teachers,
+        start,
+        end,
+        dataWait,
+        Stream.concat(spans.stream(), more.stream()).toList(),
+        clockError);
+  }
+
   double seconds() {
     return end - start;
   }
@@ -80,7 +93,9 @@ record MeasuredStep(
     double last = end(spans.stream().filter(span -> span.operation() == from));
     double least = Double.POSITIVE_INFINITY;
     for (Span after : spans) {
-      if (after.operation() != to) {
+      // What the step before handed over did not wait for its forward.
+      boolean stale = from == Operation.FORWARD && after.index() < schedule.stale();
+      if (after.operation() != to || stale) {
         continue;
       }
       double released =

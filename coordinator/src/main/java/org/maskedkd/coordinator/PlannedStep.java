@@ -28,7 +28,9 @@ record PlannedStep(
             .addAllMicroBatchSizes(schedule.sizes())
             .setWindowSamples(schedule.window())
             .setKeep(keep)
-            .setOrder(schedule.order().text());
+            .setOrder(schedule.order().text())
+            .setStaleMicroBatches(schedule.stale())
+            .addAllAheadSizes(schedule.ahead());
     for (Action action : schedule.student()) {
       plan.addActions(
           org.maskedkd.proto.v1.Action.newBuilder()
@@ -36,6 +38,7 @@ record PlannedStep(
                   switch (action.operation()) {
                     case OFFER -> Operation.OPERATION_OFFER;
                     case FORWARD -> Operation.OPERATION_FORWARD;
+                    case LOOK_AHEAD -> Operation.OPERATION_LOOK_AHEAD;
                     case AWAIT -> Operation.OPERATION_AWAIT;
                     case BACKWARD -> Operation.OPERATION_BACKWARD;
                     case TEACHER, OPTIMIZER ->

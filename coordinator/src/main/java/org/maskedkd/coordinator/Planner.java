@@ -54,7 +54,7 @@ final class Planner implements PlanSource {
         : Collections.max(sizes(schedule));
   }
 
-  /** The schedule of the steps planned from now on. */
+  /** The schedule of the steps planned from now on, without stale masks. */
   Schedule schedule() {
     return schedule;
   }
@@ -69,14 +69,23 @@ final class Planner implements PlanSource {
     return Math.toIntExact((step - 1) / stepsPerEpoch);
   }
 
+  /** The schedule of a step between others like it. */
+  Schedule settled() {
+    int stale = config.schedule().staleMasks();
+    return stale == 0 ? schedule : SchedulePlanner.withStaleMasks(schedule, stale);
+  }
+
   @Override
-  public PlannedStep plan(long step, int attempt) {
+  public PlannedStep plan(long step, int attempt, int stale, boolean goesOn) {
+    int ahead = goesOn ? config.schedule().staleMasks() : 0;
     return new PlannedStep(
         step,
         attempt,
         epoch(step),
         rates.at(step),
         config.distils() ? config.masking().keep() : 0,
-        schedule);
+        stale + ahead == 0
+            ? schedule
+            : SchedulePlanner.withStaleMasks(schedule, stale, schedule.sizes().subList(0, ahead)));
   }
 }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
@@ -39,8 +40,9 @@ final class RecordedPlans implements PlanSource {
   }
 
   @Override
-  public PlannedStep plan(long step, int attempt) {
+  public PlannedStep plan(long step, int attempt, int stale, boolean goesOn) {
     PlanLine line = lines.get(step);
+    PlanLine next = goesOn ? lines.get(step + 1) : null;
     if (line == null) {
       throw new RunException(
           ExitCode.USAGE,
@@ -54,8 +56,13 @@ final class RecordedPlans implements PlanSource {
     }
     PlannedStep plan;
     try {
-      plan = line.toPlan(attempt, config.distils() ? 1 : 0);
-    } catch (IllegalArgumentException e) {
+      plan =
+          line.toPlan(
+              attempt,
+              config.distils() ? 1 : 0,
+              stale,
+              next == null ? List.of() : next.staleSizes());
+    } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
       throw new RunException(ExitCode.BAD_DATA, file + ", step " + step + ": " + e.getMessage(), e);
     }
     int samples = plan.schedule().batch();

@@ -165,7 +165,13 @@ public record RunConfig(
 
   /** How long, and how a step is cut. */
   public record Schedule(
-      int epochs, int batch, MicroBatches microBatches, int window, Order order, boolean profile) {}
+      int epochs,
+      int batch,
+      MicroBatches microBatches,
+      int window,
+      Order order,
+      int staleMasks,
+      boolean profile) {}
 
   /** What is drawn of the run. */
   public record Timeline(int steps) {}

@@ -78,7 +78,7 @@ final class ScheduleTuning {
     return auto()
         && step - profiledAt >= STEPS_BETWEEN
         && recent.size() == WATCHED
-        && Math.abs(median(MeasuredStep::secondsWithoutData) / predicted(planner.schedule()) - 1)
+        && Math.abs(median(MeasuredStep::secondsWithoutData) / predicted(planner.settled()) - 1)
             > DRIFT;
   }
 
@@ -107,7 +107,7 @@ final class ScheduleTuning {
               Locale.ROOT,
               "steps take %.4g s, predicted were %.4g s: measuring again",
               median(MeasuredStep::secondsWithoutData),
-              predicted(planner.schedule())));
+              predicted(planner.settled())));
     }
     StageProfile measured = measure(step);
     profile = measured;
@@ -119,7 +119,7 @@ final class ScheduleTuning {
     if (auto()) {
       choose(measured);
     }
-    Schedule schedule = planner.schedule();
+    Schedule schedule = planner.settled();
     Simulation simulation = simulate(measured, schedule);
     progress.note(
         String.format(

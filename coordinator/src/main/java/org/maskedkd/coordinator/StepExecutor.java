@@ -29,23 +29,32 @@ import org.maskedkd.schedule.Span;
 /**
  * Leads one training step from its plan to its record: what the student has run forward goes to the
  * teachers at once; each signal is paired, by key and never by arrival, with the student's logits,
- * and their loss gradient goes back. Event loop only.
+ * and their loss gradient goes back. What the student looks ahead at for the next step goes to the
+ * teachers behind that, and their answers wait for the next step's forwards. Event loop only.
  */
 final class StepExecutor {
 
   /**
    * A committed step.
    *
-   * @param measured what all devices did
+   * @param own what all devices did for this step
+   * @param ahead what teachers did meanwhile for the next one; grows as long as they answer
    * @param teachers that are there
    * @param redone micro-batches that a lost teacher had
    */
-  record Result(StepRecord record, MeasuredStep measured, int teachers, long redone) {}
+  record Result(StepRecord record, MeasuredStep own, List<Span> ahead, int teachers, long redone) {
+
+    /** What all devices did, as far as it is known. */
+    MeasuredStep measured() {
+      return own.with(ahead);
+    }
+  }
 
   /** What a student's spans are called on the wire. */
   private static final Map<String, Operation> OPERATIONS =
       Map.of(
           "forward", Operation.FORWARD,
+          "look-ahead", Operation.LOOK_AHEAD,
           "backward", Operation.BACKWARD,
           "optimizer", Operation.OPTIMIZER);
 
@@ -67,6 +76,16 @@ final class StepExecutor {
 
   /** Signals that came before their forward, since the patches did. */
   private final Map<Integer, TeacherAnswer> early = new HashMap<>();
+
+  /** Micro-batches of the next step that the teachers have got. */
+  private final BitSet handedAhead = new BitSet();
+
+  private final Map<Integer, TeacherAnswer> answeredAhead = new HashMap<>();
+
+  /** What the teachers did in this step for the next one, and in the step before for this one. */
+  private List<Span> spansAhead = new ArrayList<>();
+
+  private List<Span> spansBefore = new ArrayList<>();
 
   private final String run;
   private @Nullable PlannedStep current;
@@ -112,7 +131,14 @@ final class StepExecutor {
     pending.clear();
     held.clear();
     early.clear();
-    queued = 0;
+    if (plan.schedule().stale() > 0) {
+      early.putAll(answeredAhead);
+    }
+    answeredAhead.clear();
+    handedAhead.clear();
+    spansBefore = spansAhead;
+    spansAhead = new ArrayList<>();
+    queued = plan.schedule().stale();
     forwarded.clear();
     answered.clear();
     inbox.clear();
@@ -120,7 +146,7 @@ final class StepExecutor {
     student.clock().ask();
     long redoneBefore = 0;
     if (pool != null) {
-      pool.begin(this::answered);
+      pool.begin(plan.step(), this::arrived);
       pool.askClocks();
       redoneBefore = pool.redone();
     }
@@ -170,6 +196,15 @@ final class StepExecutor {
     return ofRun.equals(run) && attempt == plan().attempt() && step == plan().step();
   }
 
+  /** Whether it is a micro-batch of the next step that this one looks ahead at. */
+  private boolean ahead(MicroBatchKey key) {
+    return key.getRun().equals(run)
+        && key.getAttempt() == plan().attempt()
+        && key.getStep() == plan().step() + 1
+        && key.getIndex() >= 0
+        && key.getIndex() < plan().schedule().ahead().size();
+  }
+
   private boolean ours(MicroBatchKey key) {
     return ours(key.getRun(), key.getAttempt(), key.getStep())
         && key.getIndex() >= 0
@@ -184,9 +219,18 @@ final class StepExecutor {
               "%s ended step %d after %d of %d gradients",
               student.name(), plan().step(), answered.cardinality(), count()));
     }
+    int ahead = plan().schedule().ahead().size();
+    if (handedAhead.cardinality() != ahead) {
+      throw new RunException(
+          ExitCode.INTERNAL,
+          String.format(
+              "%s ended step %d after looking ahead at %d of %d micro-batches",
+              student.name(), plan().step(), handedAhead.cardinality(), ahead));
+    }
     return new Result(
         record,
         measured(record),
+        spansAhead,
         pool == null ? 0 : pool.ready(),
         pool == null ? 0 : pool.redone() - redoneBefore);
   }
@@ -246,6 +290,14 @@ final class StepExecutor {
 
   private void offered(Offered frame) {
     int index = frame.getKey().getIndex();
+    if (ahead(frame.getKey()) && !handedAhead.get(index)) {
+      MaskedWork work = inbox.add(frame, plan().schedule().ahead().get(index));
+      if (work != null) {
+        handedAhead.set(index);
+        Objects.requireNonNull(pool).submit(work);
+      }
+      return;
+    }
     if (!ours(frame.getKey()) || forwarded.get(index)) {
       dropped++;
       return;
@@ -264,7 +316,8 @@ final class StepExecutor {
       return;
     }
     int samples = plan().schedule().sizes().get(index);
-    ForwardedBatch micro = inbox.add(frame, samples, !plan().schedule().offers());
+    boolean withPatches = !plan().schedule().offers() && index >= plan().schedule().stale();
+    ForwardedBatch micro = inbox.add(frame, samples, withPatches);
     if (micro == null) {
       return;
     }
@@ -313,6 +366,24 @@ final class StepExecutor {
     }
   }
 
+  private void arrived(TeacherAnswer answer) {
+    int index = answer.key().getIndex();
+    if (answer.key().getStep() > plan().step()) {
+      answeredAhead.put(index, answer);
+      spansAhead.add(span(answer, Operation.LOOK_AHEAD));
+      return;
+    }
+    if (index < plan().schedule().stale()) {
+      spansBefore.add(span(answer, Operation.LOOK_AHEAD));
+    }
+    answered(answer);
+  }
+
+  private Span span(TeacherAnswer answer, Operation operation) {
+    ClockOffset clock = Objects.requireNonNull(pool).clock(answer.teacher());
+    return span(answer.span(), 1 + answer.teacher(), operation, clock);
+  }
+
   private void answered(TeacherAnswer answer) {
     int index = answer.key().getIndex();
     ForwardedBatch micro = pending.remove(index);
@@ -323,8 +394,7 @@ final class StepExecutor {
     if (micro == null || !micro.key().equals(answer.key())) {
       throw new IllegalStateException("a signal without its forward: " + answer.key());
     }
-    ClockOffset clock = Objects.requireNonNull(pool).clock(answer.teacher());
-    teacherSpans.add(span(answer.span(), 1 + answer.teacher(), Operation.TEACHER, clock));
+    teacherSpans.add(span(answer, Operation.TEACHER));
     backward(micro, answer.logits());
   }
 

@@ -8,6 +8,7 @@ import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.schedule.Idle;
 import org.maskedkd.schedule.IdleCause;
+import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Span;
 
 /**
@@ -18,6 +19,9 @@ import org.maskedkd.schedule.Span;
  *     without a teacher
  * @param teacherTop1 of the masked teacher; null without one
  * @param redone micro-batches of this step that a lost teacher had and another did again
+ * @param staleMaskFraction share of the images whose patches were chosen one step earlier; null if
+ *     none were
+ * @param maskAgreement of these the mean share of patches that the step's own weights choose too
  * @param pipeline null for steps that an earlier coordinator led
  */
 record StepLine(
@@ -39,9 +43,12 @@ record StepLine(
     @Nullable Double teacherBusySeconds,
     @Nullable Integer teachers,
     @Nullable Long redone,
+    @Nullable Double staleMaskFraction,
+    @Nullable Double maskAgreement,
     @Nullable Pipeline pipeline) {
 
-  private static final Set<String> COMPUTING = Set.of("forward", "backward", "optimizer");
+  private static final Set<String> COMPUTING =
+      Set.of("forward", "look-ahead", "backward", "optimizer");
 
   /**
    * How well the devices were used.
@@ -67,7 +74,8 @@ record StepLine(
     private double teacherBusySeconds() {
       // Durations, since they hold whatever the clocks of the stages say.
       return measured.spans().stream()
-          .filter(span -> span.device() != Span.STUDENT)
+          // One that runs on into the next step is that one's.
+          .filter(span -> span.operation() == Operation.TEACHER)
           .mapToDouble(Span::duration)
           .sum();
     }
@@ -128,6 +136,8 @@ record StepLine(
         seen == null || !distilled ? null : seen.teacherBusySeconds(),
         seen == null || !distilled ? null : seen.ready,
         seen == null || !distilled ? null : seen.redone,
+        record.getStaleSamples() == 0 ? null : record.getStaleSamples() / images,
+        record.getStaleSamples() == 0 ? null : record.getMaskAgreement(),
         seen == null ? null : seen.pipeline());
   }
 

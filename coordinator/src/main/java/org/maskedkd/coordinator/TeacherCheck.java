@@ -47,7 +47,7 @@ final class TeacherCheck {
     correct = 0;
     pending.clear();
     inbox.clear();
-    pool.begin(this::answered);
+    pool.begin(/* step= */ 0, this::answered);
     long began = loop.nanoTime();
     student.send(StudentCommand.newBuilder().setProbe(probe).build());
     boolean done = false;

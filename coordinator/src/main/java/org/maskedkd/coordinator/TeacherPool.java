@@ -132,13 +132,13 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   /**
-   * Begins a step (or a probe): forgets the micro-batches before it and says who gets the answers
-   * from now on.
+   * Begins a step (or a probe): forgets the micro-batches before it, but not those of its own that
+   * came ahead, and says who gets the answers from now on.
    */
-  void begin(Consumer<TeacherAnswer> newAnswers) {
-    queue.clear();
-    tries.clear();
-    answered.clear();
+  void begin(long step, Consumer<TeacherAnswer> newAnswers) {
+    queue.removeIf(work -> work.key().getStep() < step);
+    tries.keySet().removeIf(key -> key.getStep() < step);
+    answered.removeIf(key -> key.getStep() < step);
     answers = newAnswers;
     links.forEach(TeacherLink::stepEnded);
   }

@@ -90,6 +90,10 @@ final class Timeline {
       for (MeasuredStep step : steps) {
         marker(json, step, origin);
         for (Span span : step.spans()) {
+          if (span.operation() == Operation.LOOK_AHEAD && span.device() != Span.STUDENT) {
+            // The next step has it too, as its own.
+            continue;
+          }
           span(json, step, span, origin);
         }
         for (List<Span> way : ways(step).values()) {
@@ -114,7 +118,7 @@ final class Timeline {
   private static Map<Integer, List<Span>> ways(MeasuredStep step) {
     Map<Integer, List<Span>> ways = new TreeMap<>();
     for (Span span : step.spans()) {
-      if (span.operation().hasIndex()) {
+      if (span.operation().hasIndex() && span.operation() != Operation.LOOK_AHEAD) {
         ways.computeIfAbsent(span.index(), i -> new ArrayList<>()).add(span);
       }
     }
@@ -149,7 +153,11 @@ final class Timeline {
     json.writeNumberField("dur", microseconds(span.duration()));
     Map<String, Object> arguments = new TreeMap<>(Map.of("step", step.step()));
     if (one) {
-      arguments.put("samples", step.schedule().sizes().get(span.index()));
+      List<Integer> sizes =
+          span.operation() == Operation.LOOK_AHEAD
+              ? step.schedule().ahead()
+              : step.schedule().sizes();
+      arguments.put("samples", sizes.get(span.index()));
     }
     json.writeObjectField("args", arguments);
     json.writeEndObject();

@@ -36,6 +36,7 @@ final class Trainer {
   private final Supplier<@Nullable ExitCode> stop;
   private final StepExecutor steps;
   private final EpochMeans means = new EpochMeans();
+  private final StaleMasks staleMasks = new StaleMasks();
   private final long stepsPerEpoch;
   private final long lastStep;
   private final int attempt;
@@ -92,7 +93,13 @@ final class Trainer {
             loss,
             stages.classes(),
             this::wayOut);
-    directory.steps().forEach(means::add);
+    directory
+        .steps()
+        .forEach(
+            line -> {
+              means.add(line);
+              staleMasks.add(line);
+            });
     for (EpochLine line : directory.epochs()) {
       bestTop1 = Math.max(bestTop1, line.bestTop1());
       bestStep = line.best() ? line.step() : bestStep;
@@ -144,6 +151,9 @@ final class Trainer {
           ExitCode.CANNOT_WRITE,
           "the run has all its steps, but " + LAST + " could not be written; " + wayOut());
     }
+    if (staleMasks.any()) {
+      progress.note(staleMasks.describe());
+    }
     progress.end("done");
     TeacherPool pool = stages.pool();
     if (pool != null && pool.redone() + pool.duplicates() + pool.stale() > 0) {
@@ -178,7 +188,7 @@ final class Trainer {
   }
 
   private PlannedStep send(long step) {
-    PlannedStep plan = plans.plan(step, attempt);
+    PlannedStep plan = plans.plan(step, attempt, lookedAhead(step), goesOn(step));
     directory.add(plan);
     stages
         .student()
@@ -201,13 +211,28 @@ final class Trainer {
 
   private void lookAhead(long step) {
     settle();
-    if (step < lastStep
-        && stop.get() == null
-        && !endsEpoch(step)
-        && !needsCheckpoint(step)
-        && (tuning == null || !tuning.due(step + 1))) {
+    // What was looked ahead at is of use only with the sizes it was planned with: no timing now.
+    boolean promised = lookedAhead(step + 1) > 0;
+    if (followsAtOnce(step) && (promised || tuning == null || !tuning.due(step + 1))) {
       send(step + 1);
     }
+  }
+
+  private boolean followsAtOnce(long step) {
+    return step < lastStep && stop.get() == null && !endsEpoch(step) && !needsCheckpoint(step);
+  }
+
+  /**
+   * Whether a step may look ahead at the next. Not across a checkpoint, which would have to hold
+   * the masks; recorded plans have their own word.
+   */
+  private boolean goesOn(long step) {
+    return tuning == null ? step < lastStep : followsAtOnce(step) && !tuning.due(step + 1);
+  }
+
+  /** How many micro-batches of a step the one before it was told to look ahead at. */
+  private int lookedAhead(long step) {
+    return newest != null && newest.step() == step - 1 ? newest.schedule().ahead().size() : 0;
   }
 
   private boolean endsEpoch(long step) {
@@ -243,6 +268,7 @@ final class Trainer {
     }
     directory.add(line);
     means.add(line);
+    staleMasks.add(line);
     progress.step(line);
   }
 

@@ -34,7 +34,8 @@ class ConfigLoaderTest {
         .isEqualTo(new RunConfig.Distillation(RunConfig.Kind.SOFT, 0.5, 1));
     assertThat(config.schedule())
         .isEqualTo(
-            new RunConfig.Schedule(300, 1024, MicroBatches.uniform(4), 1024, Order.EAGER, false));
+            new RunConfig.Schedule(
+                300, 1024, MicroBatches.uniform(4), 1024, Order.EAGER, 0, false));
     assertThat(config.optimizer())
         .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0));
     assertThat(config.augmentation())

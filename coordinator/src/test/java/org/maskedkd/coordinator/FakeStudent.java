@@ -267,7 +267,14 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
         }
         case OPERATION_FORWARD -> {
           beforeForward.accept(key);
-          forward(key, plan.getStep(), from[i], sizes.get(i), plan.getKeep(), offers, false, out);
+          boolean offered = offers || i < plan.getStaleMicroBatches();
+          forward(key, plan.getStep(), from[i], sizes.get(i), plan.getKeep(), offered, false, out);
+        }
+        case OPERATION_LOOK_AHEAD -> {
+          List<Integer> ahead = plan.getAheadSizesList();
+          int first = ahead.subList(0, i).stream().mapToInt(Integer::intValue).sum();
+          MicroBatchKey next = key.toBuilder().setStep(plan.getStep() + 1).build();
+          offer(next, next.getStep(), first, ahead.get(i), plan.getKeep(), out);
         }
         case OPERATION_AWAIT -> {
           for (int all = 0; all < sizes.size(); all++) {
@@ -307,6 +314,9 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
                     .setBase(loss.getBase() / images)
                     .setDistillation(loss.getDistillation() / images))
             .setGradientNorm(1)
+            .setStaleSamples(from[plan.getStaleMicroBatches()])
+            // The toy's student does not look at its weights to choose.
+            .setMaskAgreement(1)
             .setStepSeconds(0.5)
             .addSpans(span("forward", now - 100_000_000, now))
             .addSpans(span("data", now - 400_000_000, now - 100_000_000))

@@ -14,7 +14,7 @@ class PlannerTest {
   void plan_givenSizes_keepsThem() {
     Planner planner = new Planner(config("schedule.micro-batches=[1, 4, 5]"), 100);
 
-    StepPlan plan = planner.plan(101, 2).toMessage("run");
+    StepPlan plan = planner.plan(101, 2, 0, true).toMessage("run");
 
     assertThat(plan.getMicroBatchSizesList()).isEqualTo(List.of(1, 4, 5));
     assertThat(plan.getEpoch()).isEqualTo(1);
@@ -29,7 +29,7 @@ class PlannerTest {
 
   @Test
   void plan_noTeacher_keepsNothing() {
-    assertThat(new Planner(config("teacher.model="), 5).plan(1, 1).keep()).isZero();
+    assertThat(new Planner(config("teacher.model="), 5).plan(1, 1, 0, true).keep()).isZero();
   }
 
   @Test

@@ -28,7 +28,8 @@ class RunDirectoryTest {
       assertThat(directory.attempts()).isEqualTo(2);
     }
 
-    assertThat(new RecordedPlans(dir.resolve("plans.jsonl"), House.config(true)).plan(1, 2))
+    assertThat(
+            new RecordedPlans(dir.resolve("plans.jsonl"), House.config(true)).plan(1, 2, 0, true))
         .isEqualTo(plan);
   }
 
@@ -50,13 +51,14 @@ class RunDirectoryTest {
     Path plans = dir.resolve("plans.jsonl");
     Files.writeString(
         plans,
-        JsonLines.JSON.writeValueAsString(new PlanLine(1, 1, 0, 1, List.of(4), 4, "eager", 0.5))
+        JsonLines.JSON.writeValueAsString(
+                new PlanLine(1, 1, 0, 1, List.of(4), 4, "eager", 0.5, null))
             + "\n");
     RecordedPlans recorded = new RecordedPlans(plans, House.config(true));
 
-    assertThat(TrainingRunTest.failure(() -> recorded.plan(2, 1)))
+    assertThat(TrainingRunTest.failure(() -> recorded.plan(2, 1, 0, true)))
         .hasMessageContaining("no plan of step 2");
-    assertThat(TrainingRunTest.failure(() -> recorded.plan(1, 1)))
+    assertThat(TrainingRunTest.failure(() -> recorded.plan(1, 1, 0, true)))
         .hasMessageContaining("a batch of 4")
         .hasMessageContaining("a batch of 10");
   }

@@ -111,7 +111,7 @@ class TeacherChoiceTest {
   }
 
   private void begin(TeacherPool pool, int step, int microBatches) {
-    pool.begin(answer -> answers.add(answer.key()));
+    pool.begin(step, answer -> answers.add(answer.key()));
     for (int i = 0; i < microBatches; i++) {
       MicroBatchKey key = MicroBatchKey.newBuilder().setStep(step).setIndex(i).build();
       MaskedMicroBatch frame =

@@ -600,7 +600,7 @@ class TrainingRunTest {
       lines.append(
           JsonLines.JSON.writeValueAsString(
               new PlanLine(
-                  step, 7, (step - 1) / 4, 0.5, List.of(step, 10 - step), 10, "eager", 0.5)));
+                  step, 7, (step - 1) / 4, 0.5, List.of(step, 10 - step), 10, "eager", 0.5, null)));
       lines.append('\n');
     }
     Files.writeString(recorded, lines);

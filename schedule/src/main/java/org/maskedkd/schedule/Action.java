@@ -45,7 +45,7 @@ public record Action(Operation operation, int index) {
       }
     }
     throw new IllegalArgumentException(
-        "'" + word + "' is no action; expected O, F, T or B with a micro-batch's number, or |");
+        "'" + word + "' is no action; expected O, F, T, A or B with a micro-batch's number, or |");
   }
 
   @Override

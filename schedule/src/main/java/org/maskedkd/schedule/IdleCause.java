@@ -5,8 +5,8 @@ import java.util.Locale;
 /** Why a device had nothing to do. Each sentence says what holds at that moment. */
 public enum IdleCause {
   /**
-   * Teacher: before its first micro-batch, and that one was not handed over yet. Student: before
-   * its first forward.
+   * Teacher: before its first micro-batch (of those whose masks are not stale), and that one was
+   * not handed over yet. Student: before its first forward.
    */
   FILL,
   /**
@@ -16,7 +16,10 @@ public enum IdleCause {
    * schedule knows, such as its data.
    */
   STARVED,
-  /** Teacher: after its last micro-batch. Student: after its last backward. */
+  /**
+   * Teacher: after its last micro-batch, and none of the next step was handed over. Student: after
+   * its last backward.
+   */
   DRAIN,
   /**
    * Teacher: as when starved, but the student could not run ahead since the next forward did not

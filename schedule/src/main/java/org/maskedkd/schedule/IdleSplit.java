@@ -36,7 +36,10 @@ final class IdleSplit {
     this.awaitsAll = awaitsAll();
   }
 
-  /** When each micro-batch was handed over to the teachers; an offer is made as the step begins. */
+  /**
+   * When each micro-batch was handed over to the teachers; an offer is made as the step begins, and
+   * what the step before looked ahead at was there by then.
+   */
   private double[] released() {
     double[] times = new double[schedule.sizes().size()];
     Arrays.fill(times, start);
@@ -44,7 +47,7 @@ final class IdleSplit {
     for (Span span : spans) {
       if (span.operation() == Operation.FORWARD) {
         last = Math.max(last, span.end());
-        if (!schedule.offers()) {
+        if (!schedule.offers() && span.index() >= schedule.stale()) {
           times[span.index()] = span.end();
         }
       }
@@ -119,6 +122,9 @@ final class IdleSplit {
     if (next == null) {
       return any(device) ? IdleCause.DRAIN : unused(time);
     }
+    if (next.operation() == Operation.LOOK_AHEAD) {
+      return time > lookedAhead(next.index()) ? IdleCause.TRANSFER : IdleCause.DRAIN;
+    }
     if (time > released[next.index()]) {
       return IdleCause.TRANSFER;
     }
@@ -126,6 +132,16 @@ final class IdleSplit {
       return IdleCause.FILL;
     }
     return windowIsFull(time) ? IdleCause.WINDOW : IdleCause.STARVED;
+  }
+
+  /** When the next step's micro-batch was handed over. */
+  private double lookedAhead(int index) {
+    return spans.stream()
+        .filter(span -> span.device() == Span.STUDENT)
+        .filter(span -> span.operation() == Operation.LOOK_AHEAD && span.index() == index)
+        .mapToDouble(Span::end)
+        .findFirst()
+        .orElse(end);
   }
 
   /** For a teacher that got nothing: the others had enough for all the step. */
@@ -140,6 +156,9 @@ final class IdleSplit {
     Span next = next(Span.STUDENT, time);
     if (next == null || next.operation() == Operation.OPTIMIZER) {
       return IdleCause.DRAIN;
+    }
+    if (next.operation() == Operation.LOOK_AHEAD) {
+      return IdleCause.STARVED;
     }
     if (next.operation() == Operation.FORWARD) {
       return first(Span.STUDENT, next) ? IdleCause.FILL : IdleCause.STARVED;
@@ -197,11 +216,10 @@ final class IdleSplit {
     int held = 0;
     Span next = null;
     for (Span span : spans) {
-      int samples = span.operation().hasIndex() ? schedule.sizes().get(span.index()) : 0;
       if (span.operation() == Operation.BACKWARD && span.end() < time) {
-        held -= samples;
+        held -= schedule.sizes().get(span.index());
       } else if (span.operation() == Operation.FORWARD && span.start() < time) {
-        held += samples;
+        held += schedule.sizes().get(span.index());
       } else if (span.operation() == Operation.FORWARD
           && (next == null || span.start() < next.start())) {
         next = span;

@@ -8,6 +8,12 @@ public enum Operation {
   FORWARD('F'),
   /** The teacher's forward. */
   TEACHER('T'),
+  /**
+   * For the next step, by the weights of this one. The student's: a forward that only chooses
+   * patches, and hands them over. In spans also the teacher's forward on patches so chosen, as long
+   * as this step lasts. Its index is the next step's micro-batch.
+   */
+  LOOK_AHEAD('A'),
   /** The student's backward, which needs the signal of its micro-batch. */
   BACKWARD('B'),
   /**

@@ -9,16 +9,32 @@ import java.util.List;
  *
  * @param sizes samples per micro-batch, adding up to the batch
  * @param window most samples whose activations the student holds at once
- * @param student offers, forwards, barriers and backwards
+ * @param student offers, forwards, looks ahead, barriers and backwards
  * @param teachers the queue: teacher forwards and barriers; empty without teachers
+ * @param stale how many of the first micro-batches the step before handed over, their patches
+ *     chosen by its weights; 0 unless the method itself may be changed
+ * @param ahead samples of the next step's first micro-batches that this step looks ahead at
  */
 public record Schedule(
-    Order order, List<Integer> sizes, int window, List<Action> student, List<Action> teachers) {
+    Order order,
+    List<Integer> sizes,
+    int window,
+    List<Action> student,
+    List<Action> teachers,
+    int stale,
+    List<Integer> ahead) {
 
   public Schedule {
     sizes = List.copyOf(sizes);
     student = List.copyOf(student);
     teachers = List.copyOf(teachers);
+    ahead = List.copyOf(ahead);
+  }
+
+  /** A step that has nothing to do with its neighbours. */
+  public Schedule(
+      Order order, List<Integer> sizes, int window, List<Action> student, List<Action> teachers) {
+    this(order, sizes, window, student, teachers, 0, List.of());
   }
 
   /** Samples of all micro-batches together. */

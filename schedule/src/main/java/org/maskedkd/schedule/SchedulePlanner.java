@@ -47,6 +47,43 @@ public final class SchedulePlanner {
   }
 
   /**
+   * The same step with stale masks. Straight after its last forward the student looks ahead at the
+   * next step's first micro-batches: earlier the teachers have what they need, later the student
+   * may have a backward to do that they wait for. This changes what is computed, see {@link
+   * Operation#LOOK_AHEAD}.
+   *
+   * @param stale how many micro-batches of this step the one before looked ahead at
+   * @param ahead samples of the next step's first micro-batches, to look ahead at
+   * @throws IllegalArgumentException if the order has no use for that, or there are fewer
+   *     micro-batches than {@code stale}
+   */
+  public static Schedule withStaleMasks(Schedule exact, int stale, List<Integer> ahead) {
+    if (exact.order() != Order.EAGER && exact.order() != Order.FILL_DRAIN) {
+      throw new IllegalArgumentException(
+          "stale masks let the teachers begin before a step's first forward, which is of use with order eager or fill-drain, found "
+              + exact.order().text());
+    }
+    if (stale < 0 || stale > exact.sizes().size()) {
+      throw new IllegalArgumentException(
+          "stale masks for %d micro-batches of %d; expected 0 to %d"
+              .formatted(stale, exact.sizes().size(), exact.sizes().size()));
+    }
+    List<Action> student = new ArrayList<>(exact.student());
+    student.removeIf(action -> action.operation() == Operation.LOOK_AHEAD);
+    int last = student.lastIndexOf(new Action(Operation.FORWARD, exact.sizes().size() - 1));
+    student.addAll(last + 1, all(Operation.LOOK_AHEAD, ahead.size()));
+    return new Schedule(
+        exact.order(), exact.sizes(), exact.window(), student, exact.teachers(), stale, ahead);
+  }
+
+  /** Step after step the same sizes, and in each the first {@code count} masks stale. */
+  public static Schedule withStaleMasks(Schedule exact, int count) {
+    int most = exact.sizes().size();
+    return withStaleMasks(
+        exact, count, exact.sizes().subList(0, Math.max(0, Math.min(count, most))));
+  }
+
+  /**
    * {@code count} sizes that add up to {@code batch} and differ by at most one, the larger ones
    * first.
    *

@@ -10,6 +10,8 @@ import java.util.List;
  * <ul>
  *   <li>each micro-batch has exactly one forward and one backward after it, with teachers exactly
  *       one place in their queue, and either all of them or none are offered, before the forward;
+ *   <li>looks ahead at the next step come after the last forward, one for each of its micro-batches
+ *       that has stale masks, and only where the teachers wait for nothing but patches;
  *   <li>the student never holds more samples than the window allows;
  *   <li>nothing waits for what can only come later: the student's barrier stands behind every
  *       forward, and a backward whose teacher waits for all forwards does too.
@@ -23,18 +25,20 @@ public final class ScheduleValidator {
   private final int[] forward;
   private final int[] backward;
   private final int[] queued;
+  private final int[] ahead;
 
   private ScheduleValidator(Schedule schedule) {
     this.schedule = schedule;
     this.count = schedule.sizes().size();
-    this.offered = places();
-    this.forward = places();
-    this.backward = places();
-    this.queued = places();
+    this.offered = places(count);
+    this.forward = places(count);
+    this.backward = places(count);
+    this.queued = places(count);
+    this.ahead = places(schedule.ahead().size());
   }
 
-  private int[] places() {
-    int[] places = new int[count];
+  private static int[] places(int size) {
+    int[] places = new int[size];
     Arrays.fill(places, -1);
     return places;
   }
@@ -53,18 +57,24 @@ public final class ScheduleValidator {
     if (schedule.sizes().isEmpty()) {
       throw new IllegalArgumentException("a step needs at least one micro-batch, found none");
     }
-    for (int size : schedule.sizes()) {
-      if (size < 1) {
-        throw new IllegalArgumentException(
-            "every micro-batch needs at least 1 sample, found the sizes " + schedule.sizes());
-      }
-    }
+    checkSizes(schedule.sizes());
+    checkSizes(schedule.ahead());
     ScheduleValidator validator = new ScheduleValidator(schedule);
     validator.findStudent();
     validator.findTeachers(teachers);
     validator.checkOrder();
     validator.checkWindow();
     validator.checkBarriers(teachers);
+    validator.checkStaleMasks();
+  }
+
+  private static void checkSizes(List<Integer> sizes) {
+    for (int size : sizes) {
+      if (size < 1) {
+        throw new IllegalArgumentException(
+            "every micro-batch needs at least 1 sample, found the sizes " + sizes);
+      }
+    }
   }
 
   private void findStudent() {
@@ -76,9 +86,10 @@ public final class ScheduleValidator {
         case FORWARD -> put(forward, action, place, "student's list");
         case BACKWARD -> put(backward, action, place, "student's list");
         case AWAIT -> {}
+        case LOOK_AHEAD -> put(ahead, action, place, "next step's first ones");
         case TEACHER, OPTIMIZER ->
             throw new IllegalArgumentException(
-                "the student's list may hold O, F, B and |, found "
+                "the student's list may hold O, F, A, B and |, found "
                     + action
                     + at(place)
                     + " of "
@@ -87,6 +98,7 @@ public final class ScheduleValidator {
     }
     requireAll(forward, Operation.FORWARD, "student's list");
     requireAll(backward, Operation.BACKWARD, "student's list");
+    requireAll(ahead, Operation.LOOK_AHEAD, "student's list");
     if (schedule.offers()) {
       requireAll(offered, Operation.OFFER, "student's list, which offers some");
     }
@@ -103,7 +115,7 @@ public final class ScheduleValidator {
       switch (action.operation()) {
         case TEACHER -> put(queued, action, place, "teachers' queue");
         case AWAIT -> {}
-        case OFFER, FORWARD, BACKWARD, OPTIMIZER ->
+        case OFFER, FORWARD, LOOK_AHEAD, BACKWARD, OPTIMIZER ->
             throw new IllegalArgumentException(
                 "the teachers' queue may hold T and |, found "
                     + action
@@ -119,10 +131,10 @@ public final class ScheduleValidator {
 
   private void put(int[] places, Action action, int place, String list) {
     int index = action.index();
-    if (index < 0 || index >= count) {
+    if (index < 0 || index >= places.length) {
       throw new IllegalArgumentException(
           "%s%s of the %s names no micro-batch; there are %d, from 0 to %d"
-              .formatted(action, at(place), list, count, count - 1));
+              .formatted(action, at(place), list, places.length, places.length - 1));
     }
     if (places[index] >= 0) {
       throw new IllegalArgumentException(
@@ -133,11 +145,11 @@ public final class ScheduleValidator {
   }
 
   private void requireAll(int[] places, Operation operation, String list) {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < places.length; i++) {
       if (places[i] < 0) {
         throw new IllegalArgumentException(
             "%s is missing in the %s; expected one for each of the %d micro-batches"
-                .formatted(new Action(operation, i), list, count));
+                .formatted(new Action(operation, i), list, places.length));
       }
     }
   }
@@ -194,6 +206,32 @@ public final class ScheduleValidator {
         throw new IllegalArgumentException(
             "B%d%s would wait forever: T%d is queued behind a barrier that opens after F%d%s"
                 .formatted(i, at(backward[i]), i, last, at(forward[last])));
+      }
+    }
+  }
+
+  private void checkStaleMasks() {
+    if (schedule.stale() < 0 || schedule.stale() > count) {
+      throw new IllegalArgumentException(
+          "stale masks for %d of %d micro-batches; expected 0 to %d"
+              .formatted(schedule.stale(), count, count));
+    }
+    if (schedule.stale() == 0 && ahead.length == 0) {
+      return;
+    }
+    if (schedule.offers() || schedule.teachersWait()) {
+      throw new IllegalArgumentException(
+          "stale masks are of no use to teachers that "
+              + (schedule.offers() ? "are offered all patches" : "wait for every forward")
+              + ", in "
+              + Action.format(schedule.student()));
+    }
+    int last = Arrays.stream(forward).max().orElse(0);
+    for (int i = 0; i < ahead.length; i++) {
+      if (ahead[i] < last) {
+        throw new IllegalArgumentException(
+            "A%d%s comes before %s%s; the teachers must have this step's patches before the next one's"
+                .formatted(i, at(ahead[i]), schedule.student().get(last), at(last)));
       }
     }
   }

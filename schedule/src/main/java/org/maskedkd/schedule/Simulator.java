@@ -17,7 +17,9 @@ public final class Simulator {
   private Simulator() {}
 
   /**
-   * One step.
+   * One step. With stale masks the steps before it, which gave the teachers their head start, are
+   * simulated too until they take equally long. What a teacher does beyond the end of the step is
+   * cut off there, what it began before its start likewise.
    *
    * @param slowness per teacher what its forward takes against {@code costs}: 1 for as long, 2 for
    *     twice as long. Empty without teachers: a gradient is there when its forward is done
@@ -64,7 +66,9 @@ public final class Simulator {
 
   private static void checkCosts(Schedule schedule, Costs costs) {
     check("optimizer", costs.optimizer(), "");
-    for (int size : schedule.sizes()) {
+    List<Integer> sizes = new ArrayList<>(schedule.sizes());
+    sizes.addAll(schedule.ahead());
+    for (int size : sizes) {
       String of = " for " + size + " samples";
       check("forward", costs.forward().of(size), of);
       check("teacher", costs.teacher().of(size), of);

@@ -11,7 +11,23 @@ import java.util.List;
 public record StepPicture(String title, List<Span> spans, int teachers, double start, double end) {
 
   public StepPicture {
-    spans = List.copyOf(spans);
+    spans =
+        spans.stream()
+            .filter(s -> s.end() > start && s.start() < end || s.duration() == 0)
+            .map(s -> cut(s, start, end))
+            .toList();
+  }
+
+  /** What belongs to a neighbouring step too is shown as far as it belongs to this one. */
+  private static Span cut(Span span, double start, double end) {
+    return span.start() >= start && span.end() <= end
+        ? span
+        : new Span(
+            span.device(),
+            span.operation(),
+            span.index(),
+            Math.max(start, span.start()),
+            Math.min(end, span.end()));
   }
 
   /** A simulated step. */

@@ -28,7 +28,11 @@ public final class SvgDrawing {
   private static final int ROOM_FOR_NUMBER = 13;
 
   private static final Operation[] KINDS = {
-    Operation.FORWARD, Operation.TEACHER, Operation.BACKWARD, Operation.OPTIMIZER
+    Operation.FORWARD,
+    Operation.TEACHER,
+    Operation.BACKWARD,
+    Operation.OPTIMIZER,
+    Operation.LOOK_AHEAD
   };
 
   private final StringBuilder svg = new StringBuilder();
@@ -66,11 +70,11 @@ public final class SvgDrawing {
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %d' width='%d' height='%d' role='img' font-family='Helvetica, Arial, DejaVu Sans, sans-serif' font-size='12'>",
         WIDTH, height, WIDTH, height);
     line(
-        "<style>.F{fill:#8ec1ea}.T{fill:#f4b860}.B{fill:#7cc49a}.U{fill:#a7a3b8}.F,.T,.B,.U{stroke:#fff;stroke-width:1}.n{text-anchor:middle;fill:#1d2433}.a{stroke:#5a6474;stroke-width:0.8;fill:none;opacity:0.55;marker-end:url(#h)}.g{stroke:#d9dde3;stroke-width:1}</style>");
+        "<style>.F{fill:#8ec1ea}.T{fill:#f4b860}.B{fill:#7cc49a}.U{fill:#a7a3b8}.A{fill:#e3c9e6}.F,.T,.B,.U,.A{stroke:#fff;stroke-width:1}.n{text-anchor:middle;fill:#1d2433}.a{stroke:#5a6474;stroke-width:0.8;fill:none;opacity:0.55;marker-end:url(#h)}.g{stroke:#d9dde3;stroke-width:1}</style>");
     line(
         "<defs><marker id='h' viewBox='0 0 6 6' refX='5' refY='3' markerWidth='5' markerHeight='5' orient='auto'><path d='M0 0L6 3L0 6z' fill='#5a6474'/></marker></defs>");
     line("<rect width='%d' height='%d' fill='#ffffff'/>", WIDTH, height);
-    legend();
+    legend(pictures.stream().anyMatch(SvgDrawing::looksAhead));
     grid(axis, unit, longest);
     for (StepPicture picture : pictures) {
       picture(picture, y, arrows);
@@ -84,10 +88,16 @@ public final class SvgDrawing {
     return TITLE + (picture.teachers() + 1) * (ROW + ROW_GAP) - ROW_GAP + PICTURE_GAP;
   }
 
-  private void legend() {
-    String[] names = {"student forward", "teacher forward", "student backward", "update"};
+  private static boolean looksAhead(StepPicture picture) {
+    return picture.spans().stream().anyMatch(s -> s.operation() == Operation.LOOK_AHEAD);
+  }
+
+  private void legend(boolean lookAhead) {
+    String[] names = {
+      "student forward", "teacher forward", "student backward", "update", "for the next step"
+    };
     double x = LEFT;
-    for (int i = 0; i < KINDS.length; i++) {
+    for (int i = 0; i < (lookAhead ? KINDS.length : KINDS.length - 1); i++) {
       line(
           "<rect class='%s' x='%.1f' y='14' width='16' height='14' rx='2'/>", KINDS[i].letter(), x);
       line("<text x='%.1f' y='25' fill='#1d2433'>%s</text>", x + 21, names[i]);
@@ -187,25 +197,32 @@ public final class SvgDrawing {
 
   /**
    * From the end of a forward to its teacher's begin, unless the teachers got the patches before,
-   * and from there to its backward.
+   * and from there to its backward; likewise from a look ahead.
    */
   private void arrows(StepPicture picture, int first) {
+    boolean stale = looksAhead(picture);
     boolean offered = false;
     List<Span[]> pairs = new ArrayList<>();
     for (Span teacher : picture.spans()) {
       for (Span student : picture.spans()) {
-        if (teacher.operation() == Operation.TEACHER
-            && student.device() == Span.STUDENT
-            && student.operation().hasIndex()
-            && student.index() == teacher.index()) {
-          boolean forward = student.operation() == Operation.FORWARD;
-          offered |= forward && teacher.start() < (student.start() + student.end()) / 2;
-          pairs.add(forward ? new Span[] {student, teacher} : new Span[] {teacher, student});
+        if (teacher.device() == Span.STUDENT
+            || student.device() != Span.STUDENT
+            || !student.operation().hasIndex()
+            || student.index() != teacher.index()
+            || (teacher.operation() == Operation.LOOK_AHEAD)
+                != (student.operation() == Operation.LOOK_AHEAD)) {
+          continue;
+        }
+        boolean handsOver = student.operation() != Operation.BACKWARD;
+        boolean before = handsOver && teacher.start() < (student.start() + student.end()) / 2;
+        if (!before || !stale) {
+          offered |= before;
+          pairs.add(handsOver ? new Span[] {student, teacher} : new Span[] {teacher, student});
         }
       }
     }
     for (Span[] pair : pairs) {
-      if (!offered || pair[0].operation() == Operation.TEACHER) {
+      if (!offered || pair[0].device() != Span.STUDENT) {
         arrow(picture, first, pair[0], pair[1]);
       }
     }

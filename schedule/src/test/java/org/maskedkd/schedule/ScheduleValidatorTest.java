@@ -56,7 +56,7 @@ class ScheduleValidatorTest {
         "F0 F0 F1 B0 B1/ T0 T1/ F0 stands twice in the student's list, as entries 1 and 2; expected once",
         "F0 F1 B0 B1/ T0 T1 T0/ T0 stands twice in the teachers' queue, as entries 1 and 3; expected once",
         "F0 F1 B0 B2/ T0 T1/ B2 (entry 4) of the student's list names no micro-batch; there are 2, from 0 to 1",
-        "F0 F1 B0 B1 T0/ T0 T1/ the student's list may hold O, F, B and |, found T0 (entry 5) of F0 F1 B0 B1 T0",
+        "F0 F1 B0 B1 T0/ T0 T1/ the student's list may hold O, F, A, B and |, found T0 (entry 5) of F0 F1 B0 B1 T0",
         "F0 F1 B0 B1/ T0 F1/ the teachers' queue may hold T and |, found F1 (entry 2) of T0 F1",
         "O0 F0 F1 B0 B1/ T0 T1/ O1 is missing in the student's list, which offers some; expected one for each of the 2 micro-batches",
         "F0 O1 O0 F1 B0 B1/ T0 T1/ O0 (entry 3) comes after F0 (entry 1); an offer is of use only before its forward",

@@ -53,6 +53,14 @@ final class ModelDevice implements StudentDevice {
   }
 
   @Override
+  public float[][] saliency(ByteBuffer images, int count, float @Nullable [][] drops) {
+    try (GradMode off = GradMode.off();
+        Scope scope = Scope.open()) {
+      return forward.run(scope, images, count, drops, /* wantSaliency= */ true).saliency();
+    }
+  }
+
+  @Override
   public double optimize(double learningRate) {
     return learner.step(learningRate);
   }

@@ -29,13 +29,23 @@ final class SleepingDevice implements StudentDevice {
       ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
     // From here on, so that the selection that follows is part of the time and does not add to it.
     long end = times.deadline("forward", count);
+    return new Asleep(count, descending(wantSaliency ? count : 0), end);
+  }
+
+  @Override
+  public float[][] saliency(ByteBuffer images, int count, float @Nullable [][] drops) {
+    SleepTimes.sleepUntil(times.deadline("forward", count));
+    return descending(count);
+  }
+
+  private float[][] descending(int count) {
     float[] descending = new float[config.patches()];
     for (int i = 0; i < descending.length; i++) {
       descending[i] = descending.length - i;
     }
-    float[][] saliency = new float[wantSaliency ? count : 0][];
+    float[][] saliency = new float[count][];
     Arrays.fill(saliency, descending);
-    return new Asleep(count, saliency, end);
+    return saliency;
   }
 
   @Override

@@ -28,6 +28,12 @@ final class StepInterpreter {
      */
     void forward(int index, int from, int to);
 
+    /**
+     * Chooses and hands over the patches of the next step's micro-batch {@code index}, whose
+     * samples are {@code [from, to)} of its batch.
+     */
+    void lookAhead(int index, int from, int to) throws InterruptedException;
+
     /** Waits until the gradient of micro-batch {@code index} has arrived. */
     void awaitGradient(int index) throws StepAbandonedException, InterruptedException;
 
@@ -44,18 +50,17 @@ final class StepInterpreter {
   static void run(StepPlan plan, int batch, Device device)
       throws StepAbandonedException, InterruptedException {
     Schedule schedule = schedule(plan, batch);
-    int[] ends = new int[schedule.sizes().size()];
-    int end = 0;
-    for (int i = 0; i < ends.length; i++) {
-      end += schedule.sizes().get(i);
-      ends[i] = end;
-    }
+    int[] ends = ends(schedule.sizes());
+    int[] endsAhead = ends(schedule.ahead());
     for (Action action : schedule.student()) {
       int index = action.index();
       switch (action.operation()) {
         case OFFER -> device.offer(index, ends[index] - schedule.sizes().get(index), ends[index]);
         case FORWARD ->
             device.forward(index, ends[index] - schedule.sizes().get(index), ends[index]);
+        case LOOK_AHEAD ->
+            device.lookAhead(
+                index, endsAhead[index] - schedule.ahead().get(index), endsAhead[index]);
         case AWAIT -> {
           for (int i = 0; i < ends.length; i++) {
             device.awaitGradient(i);
@@ -71,6 +76,16 @@ final class StepInterpreter {
     }
   }
 
+  private static int[] ends(List<Integer> sizes) {
+    int[] ends = new int[sizes.size()];
+    int end = 0;
+    for (int i = 0; i < ends.length; i++) {
+      end += sizes.get(i);
+      ends[i] = end;
+    }
+    return ends;
+  }
+
   private static Schedule schedule(StepPlan plan, int batch) {
     List<Action> actions = new ArrayList<>(plan.getActionsCount());
     for (org.maskedkd.proto.v1.Action action : plan.getActionsList()) {
@@ -78,6 +93,7 @@ final class StepInterpreter {
           switch (action.getOperation()) {
             case OPERATION_OFFER -> new Action(Operation.OFFER, action.getIndex());
             case OPERATION_FORWARD -> new Action(Operation.FORWARD, action.getIndex());
+            case OPERATION_LOOK_AHEAD -> new Action(Operation.LOOK_AHEAD, action.getIndex());
             case OPERATION_AWAIT -> Action.BARRIER;
             case OPERATION_BACKWARD -> new Action(Operation.BACKWARD, action.getIndex());
             case OPERATION_UNSPECIFIED, UNRECOGNIZED ->
@@ -93,7 +109,9 @@ final class StepInterpreter {
               plan.getMicroBatchSizesList(),
               plan.getWindowSamples(),
               actions,
-              List.of());
+              List.of(),
+              plan.getStaleMicroBatches(),
+              plan.getAheadSizesList());
       ScheduleValidator.check(schedule, 0);
       if (schedule.batch() != batch) {
         throw new IllegalArgumentException(

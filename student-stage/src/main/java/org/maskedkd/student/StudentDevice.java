@@ -16,6 +16,15 @@ interface StudentDevice {
       ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency);
 
   /**
+   * Runs a forward for nothing but its saliency and keeps nothing of it.
+   *
+   * @param images uint8 {@code [count, channels, height, width]}
+   * @param drops drop-path scales {@code [2*depth][count]}, null for none
+   * @return {@code [count][patches]} on the student's grid; the same bits as {@link #forward} gives
+   */
+  float[][] saliency(ByteBuffer images, int count, float @Nullable [][] drops);
+
+  /**
    * One optimizer step on what the backwards accumulated.
    *
    * @return the gradient's norm; if it is not finite, the weights were not touched

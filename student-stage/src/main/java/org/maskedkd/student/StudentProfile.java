@@ -89,7 +89,16 @@ final class StudentProfile {
     inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
     try (TrainingStep step =
         new TrainingStep(
-            plan, blank(size), device, config, teacherView, inbox, event -> {}, 0, dropPath)) {
+            plan,
+            blank(size),
+            device,
+            config,
+            teacherView,
+            new LookAhead(next -> blank(size)),
+            inbox,
+            event -> {},
+            0,
+            dropPath)) {
       step.forward(0, 0, size);
       residentBytes = ProcessMemory.residentBytes();
       inbox.gradient(

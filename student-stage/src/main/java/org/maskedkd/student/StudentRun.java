@@ -65,6 +65,7 @@ final class StudentRun implements AutoCloseable {
   private final StudentDevice device;
   private final StudentForward forward;
   private final RunData data;
+  private final LookAhead ahead;
   private final @Nullable TeacherView teacherView;
   private final CheckpointStore checkpoints;
   private final Path directory;
@@ -90,6 +91,7 @@ final class StudentRun implements AutoCloseable {
     this.spec = spec;
     this.metrics = metrics;
     this.data = data;
+    this.ahead = new LookAhead(data::take);
     this.directory = options.runRoot().resolve(spec.getRun());
     this.checkpoints = new CheckpointStore(directory.resolve("checkpoints"));
     this.learner = new Learner(model, spec.getOptimization());
@@ -259,7 +261,7 @@ final class StudentRun implements AutoCloseable {
               .formatted(plan.getStep(), committed, committed + 1));
     }
     long begin = System.nanoTime();
-    Batch batch = data.take(plan.getStep());
+    Batch batch = ahead.begin(plan.getStep());
     long ready = System.nanoTime();
     inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
     try (TrainingStep step =
@@ -269,6 +271,7 @@ final class StudentRun implements AutoCloseable {
             device,
             forward.config(),
             teacherView,
+            ahead,
             inbox,
             outbox::send,
             spec.getSeed(),
@@ -293,10 +296,12 @@ final class StudentRun implements AutoCloseable {
               .setImages(batch.count())
               .setLoss(step.meanLoss())
               .setGradientNorm(norm)
-              .setDataWaitSeconds(seconds(ready - begin))
+              .setDataWaitSeconds(seconds(ready - begin + step.dataWaitNanos()))
               .setStepSeconds(seconds(end - begin))
               .addAllSpans(step.spans())
               .setSkippedImages(data.skippedImages())
+              .setStaleSamples(step.agreement().samples())
+              .setMaskAgreement(step.agreement().mean())
               .build();
       synchronized (records) {
         records.add(record);
@@ -493,6 +498,7 @@ final class StudentRun implements AutoCloseable {
         checkpoints.newestSound(request.getStep(), restored::addWarnings);
     if (sound.isPresent()) {
       CheckpointManifest manifest = sound.get().manifest();
+      ahead.forget();
       learner.load(sound.get().directory());
       committed = manifest.step();
       stepFailed = false;

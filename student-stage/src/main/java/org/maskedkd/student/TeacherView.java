@@ -88,15 +88,21 @@ final class TeacherView {
    */
   Kept choose(
       ByteBuffer images, int count, float[][] saliency, double keep, long step, int firstPosition) {
-    int patches = rows * columns;
-    int k = PatchSelection.keepCount(keep, patches);
+    int[] indices = indices(count, saliency, keep, step, firstPosition);
+    int k = indices.length / count;
+    ByteBuffer pixels = atTeachersResolution(images, count);
+    return new Kept(indices, cut(pixels, indices, k), count, k, patchBytes);
+  }
+
+  /** Only the indices of {@link #choose}. */
+  int[] indices(int count, float[][] saliency, double keep, long step, int firstPosition) {
+    int k = PatchSelection.keepCount(keep, rows * columns);
     int[] indices = new int[count * k];
     for (int image = 0; image < count; image++) {
       int[] chosen = select(saliency, image, k, step, firstPosition + image);
       System.arraycopy(chosen, 0, indices, image * k, k);
     }
-    ByteBuffer pixels = atTeachersResolution(images, count);
-    return new Kept(indices, cut(pixels, indices, k), count, k, patchBytes);
+    return indices;
   }
 
   private int[] select(float[][] saliency, int image, int k, long step, int position) {

@@ -22,6 +22,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final StudentDevice device;
   private final VitConfig config;
   private final @Nullable TeacherView teacherView;
+  private final LookAhead ahead;
   private final Inbox inbox;
   private final Consumer<StudentEvent> send;
   private final long seed;
@@ -34,6 +35,8 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final BitSet offered = new BitSet();
 
   private final List<Span> spans = new ArrayList<>();
+  private final MaskAgreement agreement = new MaskAgreement();
+  private long dataWaitNanos;
   private final LossParts.Builder loss = LossParts.newBuilder();
 
   TrainingStep(
@@ -42,6 +45,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       StudentDevice device,
       VitConfig config,
       @Nullable TeacherView teacherView,
+      LookAhead ahead,
       Inbox inbox,
       Consumer<StudentEvent> send,
       long seed,
@@ -51,6 +55,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     this.device = device;
     this.config = config;
     this.teacherView = teacherView;
+    this.ahead = ahead;
     this.inbox = inbox;
     this.send = send;
     this.seed = seed;
@@ -75,14 +80,38 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
             plan.getStep(),
             from);
     offered.set(index);
-    MicroBatchMessages.offered(key(index), kept).forEach(send);
+    MicroBatchMessages.offered(key(plan.getStep(), index), kept).forEach(send);
   }
 
-  private MicroBatchKey key(int index) {
+  @Override
+  public void lookAhead(int index, int from, int to) throws InterruptedException {
+    if (teacherView == null || !teacherView.needsAttention(plan.getKeep())) {
+      throw new IllegalArgumentException(
+          "step %d looks ahead for masks, which is of use only where the student's attention chooses: criterion student and keep below 1, found keep %s"
+              .formatted(plan.getStep(), plan.getKeep()));
+    }
+    long asked = System.nanoTime();
+    Batch next = ahead.after(plan.getStep());
+    long start = System.nanoTime();
+    dataWaitNanos += start - asked;
+    long step = plan.getStep() + 1;
+    int count = to - from;
+    ByteBuffer images = RunData.images(next, from, to);
+    // What the next step will drop, so that the weights alone make a difference.
+    float[] @Nullable [] drops = DropPath.scales(seed, step, from, count, config, dropPath);
+    TeacherView.Kept kept =
+        teacherView.choose(
+            images, count, device.saliency(images, count, drops), plan.getKeep(), step, from);
+    ahead.handedOver(plan, index, kept.indices());
+    spans.add(span("look-ahead", index, start, System.nanoTime()));
+    MicroBatchMessages.offered(key(step, index), kept).forEach(send);
+  }
+
+  private MicroBatchKey key(long step, int index) {
     return MicroBatchKey.newBuilder()
         .setRun(plan.getRun())
         .setAttempt(plan.getAttempt())
-        .setStep(plan.getStep())
+        .setStep(step)
         .setIndex(index)
         .build();
   }
@@ -97,14 +126,20 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     boolean attention = teacherView != null && teacherView.needsAttention(plan.getKeep());
     StudentDevice.Activations activations = device.forward(images, count, drops, attention);
     held[index] = activations;
-    TeacherView.@Nullable Kept kept =
-        teacherView == null || offered.get(index)
-            ? null
-            : teacherView.choose(
-                images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+    TeacherView.@Nullable Kept kept = null;
+    if (teacherView != null && index < plan.getStaleMicroBatches()) {
+      int[] fresh =
+          teacherView.indices(count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+      agreement.add(ahead.of(plan, index, fresh.length), fresh, count);
+    } else if (teacherView != null && !offered.get(index)) {
+      kept =
+          teacherView.choose(
+              images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+    }
     float[] logits = activations.logits();
     spans.add(span("forward", index, start, System.nanoTime()));
-    MicroBatchMessages.forwarded(key(index), logits, RunData.targets(batch, from, to), count, kept)
+    MicroBatchMessages.forwarded(
+            key(plan.getStep(), index), logits, RunData.targets(batch, from, to), count, kept)
         .forEach(send);
   }
 
@@ -142,6 +177,16 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   void optimized(long start, long end) {
     spans.add(span("optimizer", 0, start, end));
+  }
+
+  /** What waiting for the next step's batch took. */
+  long dataWaitNanos() {
+    return dataWaitNanos;
+  }
+
+  /** Of the micro-batches whose patches the step before handed over. */
+  MaskAgreement agreement() {
+    return agreement;
   }
 
   List<Span> spans() {

@@ -171,6 +171,7 @@ class ExactGradientTest {
             device,
             STUDENT,
             view,
+            new LookAhead(next -> batch),
             inbox,
             event -> answer(event.getForwarded(), inbox),
             3,

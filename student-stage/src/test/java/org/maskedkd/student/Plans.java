@@ -15,7 +15,9 @@ final class Plans {
             .setStep(7)
             .setOrder(schedule.order().text())
             .setWindowSamples(schedule.window())
-            .addAllMicroBatchSizes(schedule.sizes());
+            .addAllMicroBatchSizes(schedule.sizes())
+            .setStaleMicroBatches(schedule.stale())
+            .addAllAheadSizes(schedule.ahead());
     schedule
         .student()
         .forEach(

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.maskedkd.proto.v1.Action;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.schedule.Order;
+import org.maskedkd.schedule.Schedule;
 import org.maskedkd.schedule.SchedulePlanner;
 
 class StepInterpreterTest {
@@ -30,6 +31,11 @@ class StepInterpreterTest {
     @Override
     public void forward(int index, int from, int to) {
       lines.add("F" + index + "[" + from + "," + to + ")");
+    }
+
+    @Override
+    public void lookAhead(int index, int from, int to) {
+      lines.add("A" + index + "[" + from + "," + to + ")");
     }
 
     @Override
@@ -85,6 +91,18 @@ class StepInterpreterTest {
   void concurrentFull_offersEveryMicroBatchFirst() throws Exception {
     assertThat(drawn(Order.CONCURRENT_FULL, 7, 4, 3))
         .isEqualTo("O0[0,4) O1[4,7) F0[0,4) F1[4,7) ?0 B0 ?1 B1");
+  }
+
+  @Test
+  void staleMasks_lookAheadWithTheNextStepsSizes() throws Exception {
+    Notes notes = new Notes();
+    Schedule exact = SchedulePlanner.plan(Order.EAGER, List.of(4, 3), 7, 1);
+
+    StepInterpreter.run(
+        Plans.of(SchedulePlanner.withStaleMasks(exact, 1, List.of(2, 3))), 7, notes);
+
+    assertThat(String.join(" ", notes.lines))
+        .isEqualTo("F0[0,4) F1[4,7) A0[0,2) A1[2,5) ?0 B0 ?1 B1");
   }
 
   @Test
