@@ -105,6 +105,14 @@ final class SimulateCommand implements Runnable {
   private @Nullable Double memory;
 
   @Option(
+      names = "--stale-masks",
+      defaultValue = "0",
+      paramLabel = "L",
+      description =
+          "With fill-drain and eager the teachers begin a step before its first forward: the masks of the first L micro-batches are chosen by the weights of one step before, which changes what is learned. Default: ${DEFAULT-VALUE}")
+  private int staleMasks;
+
+  @Option(
       names = "--svg",
       paramLabel = "FILE",
       description = "Also draws all of them in this file.")
@@ -152,6 +160,9 @@ final class SimulateCommand implements Runnable {
       throw new IllegalArgumentException("--batch must be at least 1, found " + batch);
     }
     int held = window();
+    if (staleMasks < 0) {
+      throw new IllegalArgumentException("--stale-masks must be at least 0, found " + staleMasks);
+    }
     double sequential = sequential(held);
     List<SimulatedStep> steps = new ArrayList<>();
     for (int count : teacherCounts()) {
@@ -160,7 +171,8 @@ final class SimulateCommand implements Runnable {
       List<SimulatedStep> eager = new ArrayList<>();
       for (Order order : orders(held)) {
         Costs costs = costs(order);
-        for (Schedule schedule : schedules(order, held, slowness)) {
+        for (Schedule exact : schedules(order, held, slowness)) {
+          Schedule schedule = withStaleMasks(exact);
           Simulation simulation = Simulator.run(schedule, costs, slowness);
           SimulatedStep step =
               new SimulatedStep(
@@ -181,6 +193,18 @@ final class SimulateCommand implements Runnable {
           "no order fits a window of %d samples for a batch of %d".formatted(held, batch));
     }
     return steps;
+  }
+
+  /** Where the option has a meaning, or was asked for in so many words. */
+  private Schedule withStaleMasks(Schedule exact) {
+    boolean useful = exact.order() == Order.EAGER || exact.order() == Order.FILL_DRAIN;
+    if (staleMasks == 0 || (!useful && orders.isEmpty())) {
+      return exact;
+    }
+    notes.add(
+        "Stale masks: the first %d of each step are chosen by the weights of one step before, at the cost of one more forward each. This changes what is learned."
+            .formatted(staleMasks));
+    return SchedulePlanner.withStaleMasks(exact, staleMasks);
   }
 
   private Costs costs(Order order) {

@@ -65,6 +65,9 @@ record SimulatedStep(
     node.put("window", schedule.window());
     node.put("teachers", slowness.size());
     slowness.forEach(node.putArray("slowness")::add);
+    if (schedule.stale() > 0) {
+      node.put("stale_masks", schedule.stale());
+    }
     node.put("step", simulation.step());
     node.put("bubble", simulation.bubble());
     node.put("imbalance", simulation.imbalance());
@@ -78,12 +81,13 @@ record SimulatedStep(
   StepPicture picture() {
     int teachers = slowness.size();
     String title =
-        "%s, %s of %d, %s"
+        "%s, %s of %d, %s%s"
             .formatted(
                 schedule.order().text(),
                 schedule.sizes().size() == 1 ? "whole batch" : sizes(),
                 schedule.batch(),
-                teachers == 1 ? "1 teacher" : teachers + " teachers");
+                teachers == 1 ? "1 teacher" : teachers + " teachers",
+                schedule.stale() == 0 ? "" : ", first " + schedule.stale() + " masks stale");
     return StepPicture.of(title, simulation);
   }
 

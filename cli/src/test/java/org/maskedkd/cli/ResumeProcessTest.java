@@ -177,4 +177,44 @@ class ResumeProcessTest {
 
     assertSameAsStraight(run);
   }
+
+  @Test
+  void staleMasks_runStoppedHalfwayAndPlansReplayed_areBitIdentical() {
+    String[] options = {
+      "schedule.stale-masks=1", "schedule.micro-batches=[6,4,2]", "optimizer.learning-rate=0.01"
+    };
+    TinyRun whole = stages.run("stale", 1, options).endsWith(0);
+    stages.forget();
+    TinyRun stopped =
+        stages
+            .run("stale-stopped", 1, "--max-steps=" + HALF, options[0], options[1], options[2])
+            .endsWith(0);
+    stages.forget();
+    TinyRun resumed = stages.resume(stopped, 1).endsWith(0);
+    TinyRun replayed =
+        stages
+            .run(
+                "stale-replayed",
+                2,
+                options[0],
+                options[2],
+                "--plans=" + whole.path().resolve("plans.jsonl"))
+            .endsWith(0);
+
+    assertThat(resumed.losses()).isEqualTo(whole.losses());
+    assertThat(replayed.losses()).isEqualTo(whole.losses());
+    whole
+        .weights()
+        .forEach(
+            (name, values) -> {
+              assertThat(resumed.weights().get(name)).as(name).isEqualTo(values);
+              assertThat(replayed.weights().get(name)).as(name).isEqualTo(values);
+            });
+    // One step of each epoch follows a checkpoint.
+    assertThat(whole.lines("metrics.jsonl").stream().filter(l -> l.has("mask_agreement")))
+        .hasSize(STEPS - 2)
+        .allMatch(line -> line.get("stale_mask_fraction").asDouble() == 0.5)
+        .anyMatch(line -> line.get("mask_agreement").asDouble() < 1);
+    assertThat(whole.said()).contains("stale masks: 37.5 % of the images");
+  }
 }

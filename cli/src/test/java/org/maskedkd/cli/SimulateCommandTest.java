@@ -124,6 +124,34 @@ class SimulateCommandTest {
   }
 
   @Test
+  void json_staleMasks_hasThePublishedSteps() throws Exception {
+    for (String[] published : new String[][] {{"0", "4.900"}, {"1", "4.150"}, {"2", "4.040"}}) {
+      assertThat(
+              json(
+                      "--orders=eager",
+                      "--micro-batches=4",
+                      "--overhead=0.01",
+                      "--transfer=0.02",
+                      "--optimizer=0.05",
+                      "--stale-masks=" + published[0])
+                  .get(0)
+                  .get("step")
+                  .asDouble())
+          .isCloseTo(Double.parseDouble(published[1]), within(5e-4));
+    }
+  }
+
+  @Test
+  void table_staleMasks_saysThatTheyChangeTheResultAndDrawsThem() {
+    Run run = run("--micro-batches=4", "--stale-masks=1", "--draw");
+    assertThat(run.out())
+        .contains("This changes what is learned.")
+        .contains("eager, 4 x 32 of 128, 1 teacher, first 1 masks stale")
+        .containsPattern("student  F0-*F1-*F2-*F3-*A0-*")
+        .contains("masked-whole, 4 x 32 of 128, 1 teacher\n");
+  }
+
+  @Test
   void table_smallWindow_leavesOutWhatHoldsTheWholeBatch() {
     Run run = run("--memory=0.25");
     assertThat(run.exit()).isZero();
@@ -174,6 +202,9 @@ class SimulateCommandTest {
         "--window=0 / --window must be at least 1, found 0",
         "--batch=0 / --batch must be at least 1, found 0",
         "--overhead=-3 / --overhead must be a time from 0 on, found -3.0",
+        "--stale-masks=-1 / --stale-masks must be at least 0, found -1",
+        "--stale-masks=1 --orders=masked-whole / eager or fill-drain, found masked-whole",
+        "--stale-masks=3 --orders=eager --micro-batches=2 / stale masks for 3 micro-batches of 2",
         "--transfr=1 / Did you mean --transfer?",
       })
   void run_wrongNumbers_exits64AndNamesThem(String options, String message) {

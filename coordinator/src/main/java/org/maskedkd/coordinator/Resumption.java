@@ -47,6 +47,11 @@ final class Resumption {
           Map.entry("evaluation.", "measured otherwise from here on, learned the same"),
           Map.entry("checkpoint.", NO_EFFECT));
 
+  /**
+   * Keys that came after the first checkpoints: with these values they leave the digest as it was.
+   */
+  private static final Map<String, String> LATER = Map.of("schedule.stale-masks", "0");
+
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
   private static final Set<String> PLACES =
       Set.of("runs-dir", "name", "student.address", "tls.certificate", "tls.key", "tls.authority");
@@ -75,7 +80,9 @@ final class Resumption {
               }
               String change = key + " was " + was + " and is now " + value;
               String why = whyFree(key);
-              if (why == null) {
+              // They say whose masks are stale.
+              boolean cut = key.startsWith("schedule.micro-batches");
+              if (why == null || (cut && now.schedule().staleMasks() > 0)) {
                 refused.add(change);
               } else {
                 notices.add(change + ": " + why);
@@ -168,7 +175,12 @@ final class Resumption {
   static String digest(RunConfig config) {
     StringBuilder text = new StringBuilder();
     deciding(config)
-        .forEach((key, value) -> text.append(key).append('=').append(value).append('\n'));
+        .forEach(
+            (key, value) -> {
+              if (!value.equals(LATER.get(key))) {
+                text.append(key).append('=').append(value).append('\n');
+              }
+            });
     try {
       MessageDigest sha = MessageDigest.getInstance("SHA-256");
       return HexFormat.of().formatHex(sha.digest(text.toString().getBytes(StandardCharsets.UTF_8)));

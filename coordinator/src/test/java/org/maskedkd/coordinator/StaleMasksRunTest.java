@@ -194,6 +194,28 @@ class StaleMasksRunTest {
     }
   }
 
+  @Test
+  void resume_withAnotherCut_isRefusedSinceOtherMasksWouldBeStale() {
+    try (House house = house(1)) {
+      house.train("schedule.epochs=1", "schedule.stale-masks=1");
+      house.restartStudent();
+
+      RunException e =
+          TrainingRunTest.failure(
+              () -> house.resume("schedule.stale-masks=1", "schedule.micro-batches=5"));
+
+      assertThat(e).hasMessageContaining("schedule.micro-batches was [2,3,4,1] and is now 5");
+    }
+  }
+
+  @Test
+  void digest_switchedOff_isThatOfReleasesWithoutTheKey() {
+    // As the release before wrote it for this very configuration.
+    assertThat(Resumption.digest(House.config(true)))
+        .isEqualTo("add3a99f79ac6cb8dca2f3ce6dfc5adfc8e8e1a685ff43272d75cc96252c555a")
+        .isNotEqualTo(Resumption.digest(House.config(true, "schedule.stale-masks=1")));
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
