@@ -51,6 +51,13 @@ abstract class RunCommand implements Callable<Integer> {
   private @Nullable Path resume;
 
   @Option(
+      names = "--go-on",
+      description =
+          "Go on with the run of this name if it has begun, else begin it: for a supervisor that"
+              + " starts this command again when its process has died.")
+  private boolean goOn;
+
+  @Option(
       names = "--max-steps",
       defaultValue = "0",
       paramLabel = "N",
@@ -107,17 +114,18 @@ abstract class RunCommand implements Callable<Integer> {
   private ExitCode run(RunConfig config, List<StageSpec> stages, @Nullable Tls tls)
       throws InterruptedException {
     Path directory = config.directory();
+    boolean resumes = resume != null || (goOn && RunDirectory.exists(directory));
     if (!dryRun) {
       // Said before stages are started and anything is written into a run that another process
       // leads.
-      (resume == null ? RunDirectory.create(directory) : RunDirectory.resume(directory)).close();
+      (resumes ? RunDirectory.resume(directory) : RunDirectory.create(directory)).close();
     }
     Path logs = dryRun ? temporaryFolder() : directory.resolve("logs");
     Logging.toFile(logs.resolve("coordinator.log"));
     GracefulStop stop = GracefulStop.install();
     try (LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      return lead(config, addresses(config, processes), tls, stop);
+      return lead(config, addresses(config, processes), resumes, tls, stop);
     }
   }
 
@@ -213,7 +221,11 @@ abstract class RunCommand implements Callable<Integer> {
   }
 
   private ExitCode lead(
-      RunConfig config, Addresses addresses, @Nullable Tls tls, GracefulStop stop) {
+      RunConfig config,
+      Addresses addresses,
+      boolean resumes,
+      @Nullable Tls tls,
+      GracefulStop stop) {
     List<ManagedChannel> channels = new ArrayList<>();
     // Stages that were started here have no certificates, also where they must listen on ports.
     Tls ofStudent = config.student().address().isEmpty() ? null : tls;
@@ -231,7 +243,7 @@ abstract class RunCommand implements Callable<Integer> {
               config.directory(),
               student,
               teachers,
-              new TrainingRun.Options(resume != null, maxSteps, plans, dryRun),
+              new TrainingRun.Options(resumes, maxSteps, plans, dryRun),
               new Progress(
                   System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime),
               network);

@@ -51,6 +51,7 @@ final class ConfigChecks {
     atLeast("student.threads", c.student().threads(), 0);
     atLeast("teacher.threads", c.teacher().threads(), 0);
     atLeast("teacher.replicas", c.teacher().replicas(), 1);
+    atLeast("student.retry-seconds", c.student().retrySeconds(), 1);
     atLeast("teacher.retry-seconds", c.teacher().retrySeconds(), 1);
     require(
         c.student().dropPath() >= 0 && c.student().dropPath() < 1,

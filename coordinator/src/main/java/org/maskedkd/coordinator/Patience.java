@@ -5,7 +5,7 @@ import java.time.Duration;
 /**
  * How long the run waits for what.
  *
- * @param student for the student stage to come up
+ * @param student for the student stage to come up, or back
  * @param teachers while there is no teacher left
  * @param firstRetry before the first new try to reach a peer; it doubles from try to try
  * @param longestRetry what it doubles up to
@@ -22,7 +22,7 @@ record Patience(
 
   static Patience standard(RunConfig config) {
     return new Patience(
-        Duration.ofSeconds(60),
+        Duration.ofSeconds(config.student().retrySeconds()),
         Duration.ofSeconds(config.teacher().retrySeconds()),
         Duration.ofMillis(200),
         Duration.ofSeconds(10),

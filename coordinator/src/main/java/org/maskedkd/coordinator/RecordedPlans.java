@@ -20,12 +20,20 @@ final class RecordedPlans implements PlanSource {
   private final RunConfig config;
   private final Map<Long, PlanLine> lines = new HashMap<>();
 
-  RecordedPlans(Path file, RunConfig config) {
-    this.file = file;
-    this.config = config;
+  /**
+   * @throws RunException with {@link ExitCode#USAGE} when there is no such file
+   */
+  static RecordedPlans require(Path file, RunConfig config) {
     if (!Files.isRegularFile(file)) {
       throw new RunException(ExitCode.USAGE, "no recorded plans at " + file);
     }
+    return new RecordedPlans(file, config);
+  }
+
+  /** Of a file that need not exist. */
+  RecordedPlans(Path file, RunConfig config) {
+    this.file = file;
+    this.config = config;
     for (JsonNode node : JsonLines.read(file)) {
       try {
         PlanLine line = JsonLines.JSON.treeToValue(node, PlanLine.class);
@@ -37,6 +45,10 @@ final class RecordedPlans implements PlanSource {
             e);
       }
     }
+  }
+
+  boolean has(long step) {
+    return lines.containsKey(step);
   }
 
   @Override

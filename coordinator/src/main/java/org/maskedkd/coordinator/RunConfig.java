@@ -87,7 +87,8 @@ public record RunConfig(
       boolean recompute,
       List<Double> mean,
       List<Double> std,
-      String address) {}
+      String address,
+      int retrySeconds) {}
 
   /** The frozen model, and the processes that hold it. */
   public record Teacher(

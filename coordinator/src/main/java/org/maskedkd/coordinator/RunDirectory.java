@@ -68,11 +68,16 @@ public final class RunDirectory implements AutoCloseable {
    * @throws RunException with {@link ExitCode#USAGE} when there is none
    */
   public static RunDirectory resume(Path path) {
-    if (!Files.isRegularFile(path.resolve(CONFIG))) {
+    if (!exists(path)) {
       throw new RunException(
           ExitCode.USAGE, path + " holds no run to resume: there is no " + path.resolve(CONFIG));
     }
     return hold(path);
+  }
+
+  /** Whether there is a run to go on with. */
+  public static boolean exists(Path path) {
+    return Files.isRegularFile(path.resolve(CONFIG));
   }
 
   private static RunDirectory hold(Path path) {
@@ -145,6 +150,7 @@ public final class RunDirectory implements AutoCloseable {
 
   /** Drops everything that came after a step, and damaged ends. */
   void cutBack(long step) {
+    closeLines();
     for (String file : List.of(PLANS, METRICS, EPOCHS)) {
       JsonLines.cutBack(
           path.resolve(file), line -> line.has("step") && line.get("step").asLong() <= step);
@@ -154,6 +160,11 @@ public final class RunDirectory implements AutoCloseable {
   /** The steps in {@code metrics.jsonl}. */
   List<StepLine> steps() {
     return read(METRICS, StepLine.class);
+  }
+
+  /** The newest step in {@code metrics.jsonl}; 0 for none. */
+  long lastStep() {
+    return steps().stream().mapToLong(StepLine::step).max().orElse(0);
   }
 
   /** The evaluations in {@code epochs.jsonl}. */
@@ -208,13 +219,25 @@ public final class RunDirectory implements AutoCloseable {
     epochs.add(epoch, /* sync= */ true);
   }
 
-  @Override
-  public void close() {
+  private void closeLines() {
     for (JsonLines file : new JsonLines[] {plans, metrics, epochs}) {
       if (file != null) {
         file.close();
       }
     }
+    plans = null;
+    metrics = null;
+    epochs = null;
+  }
+
+  /** The recorded plans. */
+  Path plans() {
+    return path.resolve(PLANS);
+  }
+
+  @Override
+  public void close() {
+    closeLines();
     try {
       lockFile.close();
     } catch (IOException e) {

@@ -35,6 +35,7 @@ final class StudentLink implements AutoCloseable {
   private final Deque<StudentEvent> events = new ArrayDeque<>();
   private final ClockSync clock;
   private @Nullable DuplexStream<StudentCommand, StudentEvent> stream;
+  private @Nullable StudentLostException lost;
 
   StudentLink(EventLoop loop, Peer peer, Patience patience) {
     this.loop = loop;
@@ -58,7 +59,11 @@ final class StudentLink implements AutoCloseable {
     return peer.name();
   }
 
-  /** Opens the run, trying again while the stage is not there yet. */
+  /**
+   * Opens the run, trying again while the stage is not there.
+   *
+   * @throws RunException with {@link ExitCode#PEER_AWAY} once patience is over
+   */
   StudentOpened open(OpenStudent request) {
     long began = loop.nanoTime();
     for (int failures = 1; ; failures++) {
@@ -69,10 +74,9 @@ final class StudentLink implements AutoCloseable {
                     .withExecutor(loop)
                     .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
                     .open(request, reply));
-      } catch (RunException e) {
-        if (e.exitCode() != ExitCode.PEER_AWAY
-            || loop.nanoTime() - began >= patience.student().toNanos()) {
-          throw e;
+      } catch (StudentLostException e) {
+        if (loop.nanoTime() - began >= patience.student().toNanos()) {
+          throw e.why();
         }
         loop.pause(patience.backoff(failures));
         peer.channel().resetConnectBackoff();
@@ -94,9 +98,15 @@ final class StudentLink implements AutoCloseable {
     call.accept(new Reply<>(loop, r -> outcome.value = r, t -> outcome.failure = t));
     loop.runUntil(() -> outcome.value != null || outcome.failure != null);
     if (outcome.failure != null) {
-      throw Failures.fromStatus(outcome.failure, name());
+      throw failed(outcome.failure);
     }
     return Objects.requireNonNull(outcome.value);
+  }
+
+  /** What cannot be reached may come back; every other failure is final. */
+  private RuntimeException failed(Throwable t) {
+    RunException why = Failures.fromStatus(t, name());
+    return why.exitCode() == ExitCode.PEER_AWAY ? new StudentLostException(why) : why;
   }
 
   private static final class Outcome<R> {
@@ -104,22 +114,21 @@ final class StudentLink implements AutoCloseable {
     @Nullable Throwable failure;
   }
 
-  /** Opens the stream of commands and events. */
+  /** Opens the stream of commands and events; an earlier one is over. */
   void start() {
+    close();
+    events.clear();
+    lost = null;
     stream =
         new DuplexStream<>(
             loop,
             events::add,
             t -> {
-              RunException why = Failures.fromStatus(t, name());
-              if (why.exitCode() != ExitCode.PEER_AWAY) {
-                throw why;
+              if (failed(t) instanceof StudentLostException gone) {
+                lost = gone;
+              } else {
+                throw failed(t);
               }
-              throw new RunException(
-                  why.exitCode(),
-                  why.getMessage()
-                      + "; the run ends here, go on from its last checkpoint with --resume",
-                  why);
             });
     StudentGrpc.newStub(peer.channel()).withExecutor(loop).train(stream);
     clock.begin();
@@ -129,9 +138,16 @@ final class StudentLink implements AutoCloseable {
     Objects.requireNonNull(stream, "stream not started").send(command);
   }
 
-  /** The next event, waited for. */
+  /**
+   * The next event, waited for.
+   *
+   * @throws StudentLostException when the stream has ended
+   */
   StudentEvent next() {
-    loop.runUntil(() -> !events.isEmpty());
+    loop.runUntil(() -> !events.isEmpty() || lost != null);
+    if (lost != null) {
+      throw lost;
+    }
     return events.remove();
   }
 

@@ -51,6 +51,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   private final Consumer<String> notices;
   private final PriorityQueue<MaskedWork> queue = new PriorityQueue<>(IN_ORDER);
   private final Map<MicroBatchKey, Integer> tries = new HashMap<>();
+  private final Set<MicroBatchKey> submitted = new HashSet<>();
   private final Set<MicroBatchKey> answered = new HashSet<>();
   private Consumer<TeacherAnswer> answers = answer -> {};
   private @Nullable ModelInfo model;
@@ -81,11 +82,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   /**
    * Connects to all teachers and waits until each is there, or, once patience is over, at least
-   * one.
+   * one. When that was done before, nothing happens.
    *
    * @return what they have loaded, the same for all
    */
   ModelInfo open() {
+    if (model != null) {
+      return model;
+    }
     expectTeacher();
     links.forEach(TeacherLink::connect);
     long began = loop.nanoTime();
@@ -138,9 +142,18 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   void begin(long step, Consumer<TeacherAnswer> newAnswers) {
     queue.removeIf(work -> work.key().getStep() < step);
     tries.keySet().removeIf(key -> key.getStep() < step);
+    submitted.removeIf(key -> key.getStep() < step);
     answered.removeIf(key -> key.getStep() < step);
     answers = newAnswers;
     links.forEach(TeacherLink::stepEnded);
+  }
+
+  /** Forgets every micro-batch, of whatever step: the student is lost, and all begins anew. */
+  void forget() {
+    queue.clear();
+    tries.clear();
+    submitted.clear();
+    answered.clear();
   }
 
   /** One more round trip to each teacher that is there. */
@@ -190,6 +203,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   void submit(MaskedWork work) {
+    submitted.add(work.key());
     queue.add(work);
     dispatch();
   }
@@ -266,6 +280,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       notices.accept(why.getMessage() + "; its " + work.size() + " micro-batches are done again");
     }
     for (MaskedWork lost : work) {
+      if (!submitted.contains(lost.key())) {
+        continue;
+      }
       int count = tries.merge(lost.key(), 1, Integer::sum);
       if (count >= MOST_TRIES) {
         throw new RunException(
@@ -312,8 +329,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void answered(TeacherLink link, TeacherAnswer answer) {
-    answered.add(answer.key());
-    answers.accept(answer);
+    if (submitted.contains(answer.key()) && answered.add(answer.key())) {
+      answers.accept(answer);
+    } else {
+      unexpected(answer.key());
+    }
     dispatch();
   }
 

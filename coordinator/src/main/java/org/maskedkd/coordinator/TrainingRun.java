@@ -116,7 +116,7 @@ public final class TrainingRun {
   public void requestStop(ExitCode code) {
     stop = code;
     if (!training) {
-      loop.fail(new RunException(code, "stopped before the first step"));
+      loop.fail(new RunException(code, "stopped while no step was under way"));
     }
   }
 
@@ -144,15 +144,49 @@ public final class TrainingRun {
   }
 
   private ExitCode lead(RunDirectory directory) {
+    boolean sameSchedule = true;
     if (options.resume) {
-      Resumption.check(directory.readConfig(), config).forEach(progress::note);
+      RunConfig before = directory.readConfig();
+      Resumption.check(before, config).forEach(progress::note);
+      sameSchedule = before.schedule().equals(config.schedule());
     }
     // Read before the directory is cut back, since these may be its own plans.
-    @Nullable PlanSource recorded =
-        options.plans == null ? null : new RecordedPlans(options.plans, config);
+    @Nullable RecordedPlans given =
+        options.plans == null ? null : RecordedPlans.require(options.plans, config);
+    Losses losses = new Losses(directory);
+    boolean resume = options.resume;
+    while (true) {
+      try {
+        @Nullable RecordedPlans replayed =
+            resume && sameSchedule ? new RecordedPlans(directory.plans(), config) : null;
+        return start(directory, resume, given, replayed);
+      } catch (StudentLostException e) {
+        training = false;
+        ExitCode code = stop;
+        if (code != null) {
+          throw new RunException(
+              code, "stopped while the student was away: " + e.getMessage() + losses.wayOut(), e);
+        }
+        losses.add(e);
+        if (pool != null) {
+          pool.forget();
+        }
+        progress.note(e.getMessage() + "; waiting for it to come back");
+        resume = true;
+        sameSchedule = true;
+      }
+    }
+  }
+
+  /** From the handshakes to the end, or to the next loss of the student. */
+  private ExitCode start(
+      RunDirectory directory,
+      boolean resume,
+      @Nullable RecordedPlans given,
+      @Nullable RecordedPlans replayed) {
     Stages stages = open();
     int attempt = directory.attempts() + 1;
-    long from = options.resume ? resume(stages, directory) : begin(stages);
+    long from = resume ? resume(stages, directory) : begin(stages);
     StartState.write(
         path, stages.state(config, from, 0, attempt, -1), stages.opened().getNumerics());
     directory.writeConfig(config);
@@ -167,15 +201,18 @@ public final class TrainingRun {
       checkTeacher(stages);
     }
     Planner planner = new Planner(config, perEpoch);
+    // With stale masks a plan depends on the one after it, which may not have been recorded; their
+    // schedule does not change, so the planner gives the same ones again.
+    boolean replays = replayed != null && config.schedule().staleMasks() == 0;
+    PlanSource plans =
+        given != null ? given : replays ? new ReplayedPlans(replayed, planner) : planner;
     Trainer trainer =
         new Trainer(
             config,
             stages,
             directory,
-            recorded == null ? planner : recorded,
-            recorded == null
-                ? new ScheduleTuning(config, stages, planner, directory, progress)
-                : null,
+            plans,
+            given == null ? new ScheduleTuning(config, stages, planner, directory, progress) : null,
             progress,
             stages.opened().getCommittedStep() == 0 ? from : 0,
             attempt,

@@ -1,5 +1,7 @@
 package org.maskedkd.coordinator;
 
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -91,6 +93,22 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
 
   FakeStudent(Disk disk) {
     this.disk = disk;
+  }
+
+  /** The process is killed; another one takes its place, which knows only what is on the disk. */
+  StatusRuntimeException die() {
+    weights = Toy.matrix(1, 0.1);
+    committed = 0;
+    records.clear();
+    gradients.clear();
+    arriving.clear();
+    losses.clear();
+    return connectionCut();
+  }
+
+  /** The coordinator's stream ends and the step with it; the process lives on. */
+  static StatusRuntimeException connectionCut() {
+    return Status.UNAVAILABLE.withDescription("connection cut").asRuntimeException();
   }
 
   @Override

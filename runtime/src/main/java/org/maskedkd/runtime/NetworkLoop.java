@@ -41,7 +41,8 @@ public final class NetworkLoop implements AutoCloseable {
 
   /** Ends the wait of {@link #run}, or the next one if it does not wait now. */
   public void wake() {
-    loop.wakeup();
+    // A task, since the loop's own wake-up is lost on a loop that is just about to wait.
+    loop.execute(() -> {});
   }
 
   /** Closes what is still connected. Channels are to be shut down before. */

@@ -83,6 +83,17 @@ class NetworkLoopTest {
   }
 
   @Test
+  void wake_beforeTheWait_endsIt() throws InterruptedException {
+    try (NetworkLoop loop = new NetworkLoop()) {
+      Thread other = new Thread(loop::wake);
+      other.start();
+      other.join();
+
+      loop.run(Long.MAX_VALUE);
+    }
+  }
+
+  @Test
   void close_aCallUnderWay_endsIt() {
     try (StageServer server = StageServer.listen("127.0.0.1:0").start()) {
       Answers watch = new Answers();
