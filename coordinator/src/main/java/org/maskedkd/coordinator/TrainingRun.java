@@ -203,15 +203,16 @@ public final class TrainingRun {
     Planner planner = new Planner(config, perEpoch);
     // With stale masks a plan depends on the one after it, which may not have been recorded; their
     // schedule does not change, so the planner gives the same ones again.
-    boolean replays = replayed != null && config.schedule().staleMasks() == 0;
     PlanSource plans =
-        given != null ? given : replays ? new ReplayedPlans(replayed, planner) : planner;
+        replayed == null || config.schedule().staleMasks() > 0
+            ? planner
+            : new ReplayedPlans(replayed, planner);
     Trainer trainer =
         new Trainer(
             config,
             stages,
             directory,
-            plans,
+            given == null ? plans : given,
             given == null ? new ScheduleTuning(config, stages, planner, directory, progress) : null,
             progress,
             stages.opened().getCommittedStep() == 0 ? from : 0,
