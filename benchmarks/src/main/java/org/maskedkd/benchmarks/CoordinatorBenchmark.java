@@ -69,7 +69,11 @@ final class CoordinatorBenchmark implements Callable<Integer> {
       description = "Over loopback, as between machines; otherwise as train connects its stages.")
   private boolean tcp;
 
-  @Option(names = "--flags", split = " ", defaultValue = "-Xmx512m -XX:+UseSerialGC")
+  @Option(
+      names = "--flags",
+      split = " ",
+      defaultValue = "-Xmx512m -XX:+UseSerialGC -XX:CompileThresholdScaling=0.1",
+      description = "Of the coordinator's virtual machine; as the stages are started.")
   private List<String> flags = List.of();
 
   private record Reading(

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *     between, so that nothing between two steps is missed
  * @param bubble 1 - the busiest device's share of the step
  * @param imbalance what the lesser device was idle beyond that
- * @param predictedStepSeconds simulated with the bare costs of the same run
+ * @param predictedStepSeconds simulated with the bare costs and the latencies of the same run
  * @param boundSeconds max(F + B, T / teachers) of the bare costs of a whole batch
  * @param efficiency bound over step
  * @param overheads what a straight line through the bare costs says: fixed seconds of a task

@@ -167,7 +167,8 @@ final class BenchRun {
     plan.path("micro_batch_sizes").forEach(size -> sizes.add(size.asInt()));
     StageProfile bare = StageProfile.read(run);
     SleepDevices sleep = setup.sleep();
-    Costs costs = sleep != null ? sleep.costs(setup.batch()) : bare != null ? bare.costs() : null;
+    Costs ideal = sleep != null ? sleep.costs(setup.batch()) : null;
+    Costs costs = bare != null ? bare.costs() : ideal;
     Double predicted = null;
     Double bound = null;
     if (costs != null) {
@@ -179,7 +180,7 @@ final class BenchRun {
                   costs,
                   slowness)
               .step();
-      bound = costs.bound(setup.batch(), slowness);
+      bound = (ideal != null ? ideal : costs).bound(setup.batch(), slowness);
     }
     double others = window.after.othersShareSince(window.before);
     double busiest = Math.max(student, teacher);
