@@ -11,15 +11,18 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.ConfigLoader;
 import org.maskedkd.coordinator.Peer;
+import org.maskedkd.coordinator.PeerName;
 import org.maskedkd.coordinator.Progress;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.coordinator.RunDirectory;
+import org.maskedkd.coordinator.TeacherPeers;
 import org.maskedkd.coordinator.TrainingRun;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.StageName;
 import org.maskedkd.runtime.Tls;
 import org.maskedkd.runtime.TlsFiles;
 import org.slf4j.Logger;
@@ -85,6 +88,14 @@ abstract class RunCommand implements Callable<Integer> {
       description = "Folder of the run directories; the same as runs-dir=DIR.")
   private @Nullable Path runsDir;
 
+  @Option(
+      names = "--management",
+      paramLabel = "HOST:PORT",
+      description =
+          "Serve /readyz (whether the run gets on, and why not), /livez and /metrics here; not"
+              + " served by default.")
+  private @Nullable String management;
+
   /** Overrides that this command's own options stand for. */
   abstract List<String> ownOverrides();
 
@@ -96,6 +107,7 @@ abstract class RunCommand implements Callable<Integer> {
     if (maxSteps < 0) {
       throw new RunException(ExitCode.USAGE, "--max-steps is " + maxSteps + ", expected 0 or more");
     }
+    StageName.keepNothing();
     RunConfig config = config();
     List<StageSpec> stages = LocalProcesses.stagesOf(config);
     if (!startsStages() && !stages.isEmpty()) {
@@ -123,9 +135,10 @@ abstract class RunCommand implements Callable<Integer> {
     Path logs = dryRun ? temporaryFolder() : directory.resolve("logs");
     Logging.toFile(logs.resolve("coordinator.log"));
     GracefulStop stop = GracefulStop.install();
-    try (LocalProcesses processes = LocalProcesses.start(stages, logs)) {
+    try (Monitor monitor = Monitor.open(management);
+        LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      return lead(config, addresses(config, processes), resumes, tls, stop);
+      return lead(config, addresses(config, processes), resumes, tls, monitor, stop);
     }
   }
 
@@ -225,6 +238,7 @@ abstract class RunCommand implements Callable<Integer> {
       Addresses addresses,
       boolean resumes,
       @Nullable Tls tls,
+      Monitor monitor,
       GracefulStop stop) {
     List<ManagedChannel> channels = new ArrayList<>();
     // Stages that were started here have no certificates, also where they must listen on ports.
@@ -233,19 +247,25 @@ abstract class RunCommand implements Callable<Integer> {
     NetworkLoop network = new NetworkLoop();
     try {
       Peer student = peer("student", addresses.student(), ofStudent, network, channels);
-      List<Peer> teachers =
-          addresses.teachers().stream()
-              .map(address -> peer("teacher", address, ofTeachers, network, channels))
-              .toList();
+      List<Peer> listed = new ArrayList<>();
+      List<PeerName> named = new ArrayList<>();
+      for (String address : addresses.teachers()) {
+        if (StageName.isName(address)) {
+          named.add(teachers(StageName.parse(address), ofTeachers, network));
+        } else {
+          listed.add(peer("teacher", address, ofTeachers, network, channels));
+        }
+      }
       TrainingRun run =
           new TrainingRun(
               config,
               config.directory(),
               student,
-              teachers,
+              new TeacherPeers(listed, named),
               new TrainingRun.Options(resumes, maxSteps, plans, dryRun),
               new Progress(
                   System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime),
+              monitor,
               network);
       stop.onRequest(
           () -> {
@@ -257,6 +277,14 @@ abstract class RunCommand implements Callable<Integer> {
       channels.forEach(ManagedChannel::shutdownNow);
       network.close();
     }
+  }
+
+  private static PeerName teachers(StageName name, @Nullable Tls tls, NetworkLoop network) {
+    return new PeerName(
+        name.toString(),
+        name::resolve,
+        address ->
+            new Peer("the teacher at " + address, network.connect(name, address, tls)));
   }
 
   private static Peer peer(

@@ -109,7 +109,7 @@ class ArchitectureTest {
         .resideInAPackage(in("cli"))
         .and()
         .haveNameMatching(
-            ".*\\.(Coordinator.*|Train.*|RunCommand.*|Simulate.*|CostOptions|Commands|LocalProcesses|Stage.*|JavaCommand)")
+            ".*\\.(Coordinator.*|Train.*|RunCommand.*|Simulate.*|CostOptions|Commands|LocalProcesses|Monitor|Stage.*|JavaCommand)")
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(

@@ -53,6 +53,17 @@ final class ConfigChecks {
     atLeast("teacher.replicas", c.teacher().replicas(), 1);
     atLeast("student.retry-seconds", c.student().retrySeconds(), 1);
     atLeast("teacher.retry-seconds", c.teacher().retrySeconds(), 1);
+    positive("teacher.resolve-seconds", c.teacher().resolveSeconds());
+    positive("teacher.first-answer-seconds", c.teacher().firstAnswerSeconds());
+    positive("teacher.least-deadline-seconds", c.teacher().leastDeadlineSeconds());
+    require(
+        c.teacher().deadlineFactor() >= 1 && Double.isFinite(c.teacher().deadlineFactor()),
+        "teacher.deadline-factor is %s, expected at least 1",
+        c.teacher().deadlineFactor());
+    require(
+        c.teacher().hedgeFraction() >= 0 && c.teacher().hedgeFraction() <= 1,
+        "teacher.hedge-fraction is %s, expected [0, 1]",
+        c.teacher().hedgeFraction());
     require(
         c.student().dropPath() >= 0 && c.student().dropPath() < 1,
         "student.drop-path is %s, expected [0, 1)",

@@ -36,8 +36,13 @@ final class Resumption {
           Map.entry("student.recompute", "the same result, computed in another order"),
           Map.entry("teacher.address", EXACT),
           Map.entry("teacher.replicas", EXACT),
-          Map.entry("teacher.threads", "the teacher's operators may round otherwise"),
+          Map.entry("teacher.threads", ROUNDING),
           Map.entry("teacher.retry-seconds", NO_EFFECT),
+          Map.entry("teacher.resolve-seconds", NO_EFFECT),
+          Map.entry("teacher.first-answer-seconds", NO_EFFECT),
+          Map.entry("teacher.deadline-factor", NO_EFFECT),
+          Map.entry("teacher.least-deadline-seconds", NO_EFFECT),
+          Map.entry("teacher.hedge-fraction", NO_EFFECT),
           Map.entry("data.workers", NO_EFFECT),
           Map.entry("schedule.epochs", "the learning rate follows another curve from here on"),
           Map.entry("schedule.micro-batches", EXACT),
@@ -123,10 +128,12 @@ final class Resumption {
   }
 
   /**
+   * @param who computes, for the message
    * @return the differences, when they are allowed
    * @throws RunException with {@link ExitCode#INCOMPATIBLE} when they are not
    */
-  static List<String> check(Numerics before, Numerics now, boolean deterministic) {
+  static List<String> check(
+      String who, Numerics before, Numerics now, boolean deterministic) {
     List<String> differences = new ArrayList<>();
     Map<String, String> facts = new TreeMap<>(before.getFactsMap());
     facts.putAll(now.getFactsMap());
@@ -140,7 +147,8 @@ final class Resumption {
     if (deterministic && !differences.isEmpty()) {
       throw new RunException(
           ExitCode.INCOMPATIBLE,
-          "the student computes otherwise than before: "
+          who
+              + " computes otherwise than before: "
               + String.join("; ", differences)
               + "; the result would not be reproducible. Go on anyway with deterministic=false");
     }

@@ -100,7 +100,12 @@ public record RunConfig(
       List<Double> mean,
       List<Double> std,
       List<String> addresses,
-      int retrySeconds) {}
+      int retrySeconds,
+      double resolveSeconds,
+      double firstAnswerSeconds,
+      double deadlineFactor,
+      double leastDeadlineSeconds,
+      double hedgeFraction) {}
 
   /** Which patches the teacher sees. */
   public record Masking(double keep, Criterion criterion) {}

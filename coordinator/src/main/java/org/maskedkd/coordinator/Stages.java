@@ -4,6 +4,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.runtime.Release;
 
@@ -26,6 +27,11 @@ record Stages(
   /** Whole batches in the training images. */
   long stepsPerEpoch(RunConfig config) {
     return opened.getTrainImages() / config.schedule().batch();
+  }
+
+  /** How the teachers compute; empty without them. */
+  Numerics teacherNumerics() {
+    return pool == null ? Numerics.getDefaultInstance() : pool.numerics();
   }
 
   String teacherDigest() {

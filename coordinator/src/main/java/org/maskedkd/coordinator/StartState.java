@@ -16,13 +16,22 @@ import org.maskedkd.runtime.RunException;
  * checkpoint.
  *
  * @param numerics facts about how the student computes
+ * @param teacherNumerics the same of the teachers; null where an earlier release wrote it
  */
-record StartState(CoordinatorState coordinator, Map<String, String> numerics) {
+record StartState(
+    CoordinatorState coordinator,
+    Map<String, String> numerics,
+    @Nullable Map<String, String> teacherNumerics) {
 
   private static final String FILE = "state.json";
 
-  static void write(Path directory, CoordinatorState coordinator, Numerics numerics) {
-    StartState state = new StartState(coordinator, new TreeMap<>(numerics.getFactsMap()));
+  static void write(
+      Path directory, CoordinatorState coordinator, Numerics student, Numerics teachers) {
+    StartState state =
+        new StartState(
+            coordinator,
+            new TreeMap<>(student.getFactsMap()),
+            new TreeMap<>(teachers.getFactsMap()));
     try {
       JsonLines.replace(directory.resolve(FILE), JsonLines.JSON.writeValueAsString(state) + "\n");
     } catch (JsonProcessingException e) {
@@ -49,5 +58,12 @@ record StartState(CoordinatorState coordinator, Map<String, String> numerics) {
 
   Numerics numericsFacts() {
     return Numerics.newBuilder().putAllFacts(numerics).build();
+  }
+
+  /** Empty where they are not known. */
+  Numerics teacherNumericsFacts() {
+    return teacherNumerics == null
+        ? Numerics.getDefaultInstance()
+        : Numerics.newBuilder().putAllFacts(teacherNumerics).build();
   }
 }

@@ -249,8 +249,8 @@ final class StepExecutor {
       }
     }
     spans.addAll(teacherSpans);
-    for (int teacher = 0; pool != null && teacher < pool.size(); teacher++) {
-      error = Math.max(error, pool.clock(teacher).errorSeconds());
+    if (pool != null) {
+      error = Math.max(error, pool.clockError());
     }
     return new MeasuredStep(
         plan().step(),

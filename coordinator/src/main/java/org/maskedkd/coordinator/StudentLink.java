@@ -3,8 +3,10 @@ package org.maskedkd.coordinator;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Objects;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.EvaluateProgress;
@@ -34,6 +36,7 @@ final class StudentLink implements AutoCloseable {
   private final Patience patience;
   private final Deque<StudentEvent> events = new ArrayDeque<>();
   private final ClockSync clock;
+  private final RandomGenerator jitter;
   private @Nullable DuplexStream<StudentCommand, StudentEvent> stream;
   private @Nullable StudentLostException lost;
 
@@ -41,6 +44,7 @@ final class StudentLink implements AutoCloseable {
     this.loop = loop;
     this.peer = peer;
     this.patience = patience;
+    this.jitter = new Random(peer.name().hashCode());
     this.clock =
         new ClockSync(
             loop,
@@ -78,7 +82,7 @@ final class StudentLink implements AutoCloseable {
         if (loop.nanoTime() - began >= patience.student().toNanos()) {
           throw e.why();
         }
-        loop.pause(patience.backoff(failures));
+        loop.pause(patience.backoff(failures, jitter));
         peer.channel().resetConnectBackoff();
       }
     }

@@ -4,7 +4,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
@@ -29,21 +31,45 @@ final class TeacherLink {
     CONNECTING,
     /** The stream is open; the teacher takes work. */
     READY,
+    /** The deadline is over; others have its work, but an answer still counts. */
+    LATE,
+    /** The stream is open; the teacher finishes what it has and gets nothing more. */
+    DRAINING,
     /** The last try failed; a timer will begin the next. */
     AWAY,
-    /** The run is over. */
+    /** The run is over, or the teacher is no longer one of its. */
     CLOSED
   }
 
   /** What the pool wants to know. */
   interface Listener {
-    /** The handshake went well; throws what does not fit. */
+    /**
+     * The handshake went well.
+     *
+     * @throws RunException what does not fit
+     */
     void opened(TeacherLink link, TeacherOpened opened);
+
+    /** It does not fit, or says so itself; throws where that is to end the run. */
+    void refused(TeacherLink link, RunException why);
 
     void ready(TeacherLink link);
 
-    /** The connection is gone, and with it the work, which comes back here. */
-    void away(TeacherLink link, List<MaskedWork> work, RunException why);
+    /** It has let the deadline pass; {@code work} is what it had, and may still answer. */
+    void late(TeacherLink link, List<MaskedWork> work, RunException why);
+
+    /** It takes no more work. */
+    void draining(TeacherLink link, String why);
+
+    /**
+     * The connection is gone, and with it the work, which comes back here.
+     *
+     * @param late whether {@link #late} was called before
+     */
+    void away(TeacherLink link, List<MaskedWork> work, RunException why, boolean late);
+
+    /** It has left for good. */
+    void closed(TeacherLink link);
 
     void answered(TeacherLink link, TeacherAnswer answer);
 
@@ -55,38 +81,48 @@ final class TeacherLink {
 
   private final EventLoop loop;
   private final Peer peer;
-  private final int index;
+  private final int place;
   private final OpenTeacher request;
   private final Patience patience;
   private final Listener listener;
+  private final RandomGenerator jitter;
   private final ClockSync clock;
   private final Map<MicroBatchKey, MaskedWork> assigned = new LinkedHashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new LinkedHashMap<>();
   private TeacherPace pace = new TeacherPace();
+
+  /** The same as this process sees it: with the ways, and with what other runs have there. */
+  private final TeacherPace waits = new TeacherPace();
+
   private State state = State.AWAY;
   private int failures;
+  private int misses;
   private int classes;
+  private boolean leaving;
+  private boolean announced;
   private long progressNanos;
-  private long slowestNanos;
+  private long forgivenNanos;
+  private long lateNanos;
   private @Nullable RunException lastFailure;
   private @Nullable DuplexStream<MaskedMicroBatch, TeacherSignal> stream;
 
   /**
-   * @param index its place in the pool, from 0 on
+   * @param place its own in the pool, from 0 on
    */
   TeacherLink(
       EventLoop loop,
-      int index,
+      int place,
       Peer peer,
       OpenTeacher request,
       Patience patience,
       Listener listener) {
     this.loop = loop;
-    this.index = index;
+    this.place = place;
     this.peer = peer;
     this.request = request;
     this.patience = patience;
     this.listener = listener;
+    this.jitter = new Random(31L * request.getRun().hashCode() + place);
     this.clock =
         new ClockSync(
             loop,
@@ -113,12 +149,34 @@ final class TeacherLink {
     return state;
   }
 
+  /** Whether it works on what it has, and an answer can be expected in time. */
+  boolean works() {
+    return state == State.READY || state == State.DRAINING;
+  }
+
+  int place() {
+    return place;
+  }
+
+  Peer peer() {
+    return peer;
+  }
+
   String name() {
     return peer.name();
   }
 
   int load() {
     return assigned.size();
+  }
+
+  boolean has(MicroBatchKey key) {
+    return assigned.containsKey(key);
+  }
+
+  /** What it has, the one it works on first. */
+  List<MaskedWork> work() {
+    return List.copyOf(assigned.values());
   }
 
   /** What a sample takes it, from the answers on this connection; NaN before the first. */
@@ -151,6 +209,11 @@ final class TeacherLink {
     return failures;
   }
 
+  /** Deadlines that have passed since the last answer. */
+  int misses() {
+    return misses;
+  }
+
   /** Why the last connection ended, or null if none ever did. */
   @Nullable RunException lastFailure() {
     return lastFailure;
@@ -161,6 +224,7 @@ final class TeacherLink {
       return;
     }
     state = State.CONNECTING;
+    announced = false;
     // gRPC's own pause after a failure may be minutes; ours decides.
     peer.channel().resetConnectBackoff();
     TeacherGrpc.newStub(peer.channel())
@@ -173,7 +237,12 @@ final class TeacherLink {
     if (state != State.CONNECTING) {
       return;
     }
-    listener.opened(this, opened);
+    try {
+      listener.opened(this, opened);
+    } catch (RunException e) {
+      refused(e);
+      return;
+    }
     classes = opened.getModel().getClasses();
     stream = new DuplexStream<>(loop, this::signal, this::streamFailed);
     TeacherGrpc.newStub(peer.channel()).withExecutor(loop).supervise(stream);
@@ -184,11 +253,22 @@ final class TeacherLink {
   }
 
   private void openFailed(Throwable t) {
-    RunException why = Failures.fromStatus(t, name());
-    if (why.exitCode() != ExitCode.PEER_AWAY) {
-      throw why;
+    if (state != State.CONNECTING) {
+      return;
     }
-    goAway(why);
+    RunException why = Failures.fromStatus(t, name());
+    if (why.exitCode() == ExitCode.PEER_AWAY) {
+      goAway(why);
+    } else {
+      refused(why);
+    }
+  }
+
+  private void refused(RunException why) {
+    listener.refused(this, why);
+    lastFailure = why;
+    state = State.AWAY;
+    loop.schedule(patience.afterRefusal(), this::connect);
   }
 
   private void streamFailed(Throwable t) {
@@ -203,24 +283,27 @@ final class TeacherLink {
     if (state == State.CLOSED) {
       return;
     }
-    state = State.AWAY;
+    boolean wasLate = state == State.LATE;
     lastFailure = why;
     failures++;
-    if (stream != null) {
-      stream.cancel("given up");
-      stream = null;
+    List<MaskedWork> work = work();
+    end("given up");
+    if (leaving) {
+      state = State.CLOSED;
+    } else {
+      state = State.AWAY;
+      loop.schedule(patience.backoff(failures, jitter), this::connect);
     }
-    arriving.clear();
-    List<MaskedWork> work = new ArrayList<>(assigned.values());
-    assigned.clear();
-    loop.schedule(patience.backoff(failures), this::connect);
-    listener.away(this, work, why);
+    listener.away(this, work, why, wasLate);
+    if (leaving) {
+      listener.closed(this);
+    }
   }
 
   /** Hands over a micro-batch; the state must be READY. */
   void assign(MaskedWork work) {
     if (assigned.isEmpty()) {
-      progressNanos = loop.nanoTime();
+      progress();
     }
     assigned.put(work.key(), work);
     for (MaskedMicroBatch frame : work.frames()) {
@@ -230,7 +313,17 @@ final class TeacherLink {
     }
   }
 
+  private void progress() {
+    progressNanos = loop.nanoTime();
+    forgivenNanos = 0;
+  }
+
   private void signal(TeacherSignal signal) {
+    if (signal.getDraining()) {
+      announced = true;
+      drain(name() + " is shutting down");
+      return;
+    }
     MaskedWork work = assigned.get(signal.getKey());
     if (work == null) {
       if (signal.getLast() || !signal.getRefused().isEmpty()) {
@@ -252,7 +345,7 @@ final class TeacherLink {
       if (signal.getLast()) {
         arriving.remove(work.key());
         float[] logits = Tensors.floats(assembler.finish(), "logits", work.samples(), classes);
-        finished(new TeacherAnswer(work.key(), index, logits, signal.getSpan()));
+        finished(new TeacherAnswer(work.key(), place, logits, signal.getSpan()));
       }
     } catch (IllegalArgumentException e) {
       throw new RunException(
@@ -263,43 +356,132 @@ final class TeacherLink {
   }
 
   private void finished(TeacherAnswer answer) {
-    long now = loop.nanoTime();
-    slowestNanos = Math.max(slowestNanos, now - progressNanos);
-    progressNanos = now;
+    long waited = waitedNanos();
+    progress();
     failures = 0;
+    misses = 0;
     MaskedWork work = assigned.remove(answer.key());
     if (work != null) {
       long took = answer.span().getEndNanos() - answer.span().getStartNanos();
       pace.answered(took / 1e9, work.samples());
+      waits.answered(waited / 1e9, work.samples());
+    }
+    if (state == State.LATE) {
+      state = leaving || announced ? State.DRAINING : State.READY;
     }
     listener.answered(this, answer);
+    endIfDrained();
   }
 
-  /** Gives the teacher up when it has had work for too long without an answer. */
-  void checkStalled() {
-    if (state != State.READY || assigned.isEmpty()) {
+  /** How long it has worked on what it has to answer next, as far as it can be blamed for it. */
+  long waitedNanos() {
+    return loop.nanoTime() - progressNanos - forgivenNanos;
+  }
+
+  /** This process did not listen for so long. */
+  void forgive(long nanos) {
+    forgivenNanos += nanos;
+    lateNanos += nanos;
+  }
+
+  /**
+   * What a micro-batch of so many samples may take. It doubles with each miss, so that a teacher
+   * that has become slow is waited for in the end.
+   */
+  long allowedNanos(int samples) {
+    long first = patience.firstAnswer().toNanos();
+    double measured = waits.secondsPerSample();
+    if (Double.isNaN(measured)) {
+      return first;
+    }
+    long usual =
+        Math.max(
+            patience.leastDeadline().toNanos(),
+            Math.round(patience.deadlineFactor() * samples * measured * 1e9));
+    return Math.max(usual, Math.round(Math.min(usual * Math.pow(2, misses), first)));
+  }
+
+  /**
+   * Looks whether the teacher answers in time. Once the deadline is over, what it has goes back; if
+   * it stays silent for as long again, so does the connection.
+   */
+  void checkDeadline() {
+    if (assigned.isEmpty() || !(works() || state == State.LATE)) {
       return;
     }
-    long allowed =
-        slowestNanos == 0
-            ? patience.firstAnswer().toNanos()
-            : Math.max(patience.laterAnswer().toNanos(), 10 * slowestNanos);
-    long waited = loop.nanoTime() - progressNanos;
-    if (waited > allowed) {
-      goAway(
+    long allowed = allowedNanos(assigned.values().iterator().next().samples());
+    long waited = waitedNanos();
+    if (works() && waited > allowed) {
+      RunException why =
           new RunException(
               ExitCode.PEER_AWAY,
               String.format(
                   "%s has answered nothing for %.1f s, of %.1f s allowed",
-                  name(), waited / 1e9, allowed / 1e9)));
+                  name(), waited / 1e9, allowed / 1e9));
+      lastFailure = why;
+      lateNanos = loop.nanoTime() + allowed;
+      misses++;
+      state = State.LATE;
+      listener.late(this, work(), why);
+    } else if (state == State.LATE && lastFailure != null && loop.nanoTime() > lateNanos) {
+      goAway(lastFailure);
+    }
+  }
+
+  /** Gives it no more work; once it has answered what it has, the connection is closed. */
+  private void drain(String why) {
+    if (state == State.READY) {
+      state = State.DRAINING;
+      listener.draining(this, why);
+      endIfDrained();
+    }
+  }
+
+  /** It is no longer one of the run's teachers: drains, then closes for good. */
+  void leave(String why) {
+    if (leaving) {
+      return;
+    }
+    leaving = true;
+    switch (state) {
+      case READY -> drain(why);
+      case LATE, DRAINING -> {}
+      case CONNECTING, AWAY -> {
+        close();
+        listener.closed(this);
+      }
+      case CLOSED -> {}
+    }
+  }
+
+  /** Takes {@link #leave} back. */
+  void stay() {
+    if (leaving && state != State.CLOSED) {
+      leaving = false;
+      if (state == State.DRAINING && !announced) {
+        state = State.READY;
+        listener.ready(this);
+      }
+    }
+  }
+
+  private void endIfDrained() {
+    if (state == State.DRAINING && assigned.isEmpty()) {
+      goAway(new RunException(ExitCode.PEER_AWAY, name() + " is shutting down"));
     }
   }
 
   void close() {
     state = State.CLOSED;
+    end("the run is over");
+  }
+
+  private void end(String reason) {
     if (stream != null) {
-      stream.cancel("the run is over");
+      stream.cancel(reason);
       stream = null;
     }
+    arriving.clear();
+    assigned.clear();
   }
 }

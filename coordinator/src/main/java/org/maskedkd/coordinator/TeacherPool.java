@@ -1,6 +1,7 @@
 package org.maskedkd.coordinator;
 
-import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -9,15 +10,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.ProfileTeacher;
-import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.runtime.ClockOffset;
@@ -26,58 +28,90 @@ import org.maskedkd.runtime.Failures;
 import org.maskedkd.runtime.RunException;
 
 /**
- * The frozen teachers of a run, any number from 1 on, behind one queue. Micro-batches wait in index
- * order and none overtakes another. Whenever one joins them, a teacher answers, comes or goes,
- * {@link TeacherChoice} says who gets the first, or that it is held back for a faster teacher that
- * has its hands full; so a slow teacher gets fewer and does not sit on what others would be through
- * with sooner. What a lost teacher had goes back to the front, since the queue is ordered. The
- * first answer to a key counts; all others are dropped and counted. Event loop only.
+ * The frozen teachers of a run, any number from 1 on, which may come and go, behind one queue.
+ * Micro-batches wait in index order and none overtakes another. Whenever one joins them, a teacher
+ * answers, comes or goes, {@link TeacherChoice} says who gets the first, or that it is held back
+ * for a faster teacher that has its hands full; so a slow teacher gets fewer and does not sit on
+ * what others would be through with sooner. What a lost or late teacher had goes back to the front,
+ * since the queue is ordered. The first answer to a key counts; all others are dropped and counted.
+ * Event loop only.
  */
 final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   /** A micro-batch that has brought down so many connections is not tried again. */
   private static final int MOST_TRIES = 5;
 
-  /** How often teachers that say nothing are looked at. */
-  private static final Duration STALL_CHECK = Duration.ofSeconds(1);
-
   private static final Comparator<MaskedWork> IN_ORDER =
       Comparator.comparingLong((MaskedWork w) -> w.key().getStep())
           .thenComparingInt(w -> w.key().getIndex());
 
   private final EventLoop loop;
+  private final TeacherPeers peers;
+  private final OpenTeacher request;
   private final Patience patience;
-  private final List<TeacherLink> links;
   private final Consumer<String> notices;
+  private final TeacherMatch match;
+  private final TeacherAbsence absence;
+  private final NameWatch names;
+  private final TeacherWatch watch;
+  private final Map<Integer, TeacherLink> links = new TreeMap<>();
+
+  /** The teachers of each name whose addresses were found, by address. */
+  private final Map<PeerName, Map<String, TeacherLink>> named = new LinkedHashMap<>();
+
+  /** Why a name has no addresses. */
+  private final Map<PeerName, String> nameless = new HashMap<>();
+
+  private final Map<TeacherLink, String> refusals = new HashMap<>();
+
+  /** Places below {@link #places} that nobody has, and those of which this step may still speak. */
+  private final TreeSet<Integer> free = new TreeSet<>();
+
+  private final List<Integer> vacated = new ArrayList<>();
+  private int places;
   private final PriorityQueue<MaskedWork> queue = new PriorityQueue<>(IN_ORDER);
   private final Map<MicroBatchKey, Integer> tries = new HashMap<>();
   private final Set<MicroBatchKey> submitted = new HashSet<>();
   private final Set<MicroBatchKey> answered = new HashSet<>();
+  private final Set<MicroBatchKey> doubled = new HashSet<>();
   private Consumer<TeacherAnswer> answers = answer -> {};
-  private @Nullable ModelInfo model;
-  private String modelFrom = "";
-  private EventLoop.@Nullable Timer lastTeacherGone;
+  private boolean started;
   private long redone;
+  private long hedged;
   private long duplicates;
   private long stale;
-  private boolean closed;
 
   /**
+   * @param deterministic whether all teachers must have the same numerics
    * @param notices gets what a person should know, a line each
    */
   TeacherPool(
       EventLoop loop,
-      List<Peer> peers,
+      TeacherPeers peers,
       OpenTeacher request,
+      boolean deterministic,
       Patience patience,
-      Consumer<String> notices) {
+      Consumer<String> notices,
+      RunState state) {
     this.loop = loop;
+    this.peers = peers;
+    this.request = request;
     this.patience = patience;
     this.notices = notices;
-    this.links =
-        IntStream.range(0, peers.size())
-            .mapToObj(i -> new TeacherLink(loop, i, peers.get(i), request, patience, this))
-            .toList();
+    this.match = new TeacherMatch(deterministic, notices);
+    this.absence =
+        new TeacherAbsence(loop, patience, this::reasons, this::nothingToDo, notices, state);
+    this.names = new NameWatch(loop, patience.resolve(), this::found, this::unknown);
+    this.watch = new TeacherWatch(loop, patience.hedgeFraction(), this);
+    peers.listed().forEach(this::join);
+  }
+
+  private TeacherLink join(Peer peer) {
+    @Nullable Integer vacant = free.pollFirst();
+    int place = vacant == null ? places++ : vacant;
+    TeacherLink link = new TeacherLink(loop, place, peer, request, patience, this);
+    links.put(place, link);
+    return link;
   }
 
   /**
@@ -87,32 +121,48 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
    * @return what they have loaded, the same for all
    */
   ModelInfo open() {
-    if (model != null) {
-      return model;
+    if (!started) {
+      absence.begin();
+      List.copyOf(links.values()).forEach(TeacherLink::connect);
+      names.begin(peers.named());
+      long began = loop.nanoTime();
+      // The loop looks again when this fires.
+      EventLoop.Timer over = loop.schedule(patience.teachers(), () -> {});
+      loop.runUntil(
+          () ->
+              ready() > 0
+                  && (allThere() || loop.nanoTime() - began >= patience.teachers().toNanos()));
+      over.cancel();
+      started = true;
+      watch.begin();
     }
-    expectTeacher();
-    links.forEach(TeacherLink::connect);
-    long began = loop.nanoTime();
-    // The loop looks again when this fires.
-    EventLoop.Timer over = loop.schedule(patience.teachers(), () -> {});
-    loop.runUntil(
-        () ->
-            ready() == links.size()
-                || (ready() > 0 && loop.nanoTime() - began >= patience.teachers().toNanos()));
-    over.cancel();
-    watchForStalls();
+    ModelInfo model = match.model();
     if (model == null) {
       throw new IllegalStateException("a teacher is ready, but none was opened");
     }
     return model;
   }
 
-  int ready() {
-    return (int) links.stream().filter(l -> l.state() == TeacherLink.State.READY).count();
+  private boolean allThere() {
+    return ready() == links.size() && named.size() + nameless.size() == peers.named().size();
   }
 
+  /** How the teachers compute. */
+  Numerics numerics() {
+    return match.numerics();
+  }
+
+  private List<TeacherLink> serving() {
+    return links.values().stream().filter(l -> l.state() == TeacherLink.State.READY).toList();
+  }
+
+  int ready() {
+    return serving().size();
+  }
+
+  /** Places of teachers; some may be vacant. */
   int size() {
-    return links.size();
+    return places;
   }
 
   /** Micro-batches that no teacher has yet. */
@@ -120,9 +170,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     return queue.size();
   }
 
-  /** Micro-batches that had to be computed again because their teacher was lost. */
+  /** Micro-batches that were given out again because their teacher was lost or late. */
   long redone() {
     return redone;
+  }
+
+  /** Micro-batches that went to a second teacher before the first one's deadline was over. */
+  long hedged() {
+    return hedged;
   }
 
   /** Answers that came when their micro-batch was already answered. */
@@ -142,10 +197,13 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   void begin(long step, Consumer<TeacherAnswer> newAnswers) {
     queue.removeIf(work -> work.key().getStep() < step);
     tries.keySet().removeIf(key -> key.getStep() < step);
-    submitted.removeIf(key -> key.getStep() < step);
-    answered.removeIf(key -> key.getStep() < step);
+    for (Set<MicroBatchKey> keys : List.of(submitted, answered, doubled)) {
+      keys.removeIf(key -> key.getStep() < step);
+    }
+    free.addAll(vacated);
+    vacated.clear();
     answers = newAnswers;
-    links.forEach(TeacherLink::stepEnded);
+    links.values().forEach(TeacherLink::stepEnded);
   }
 
   /** Forgets every micro-batch, of whatever step: the student is lost, and all begins anew. */
@@ -154,20 +212,26 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     tries.clear();
     submitted.clear();
     answered.clear();
+    doubled.clear();
   }
 
   /** One more round trip to each teacher that is there. */
   void askClocks() {
-    for (TeacherLink link : links) {
-      if (link.state() == TeacherLink.State.READY) {
-        link.clock().ask();
-      }
-    }
+    serving().forEach(link -> link.clock().ask());
   }
 
-  /** Of the teacher at this place. */
-  ClockOffset clock(int teacher) {
-    return links.get(teacher).clock().offset();
+  /** Of the teacher at this place; one that knows nothing where there is none. */
+  ClockOffset clock(int place) {
+    TeacherLink link = links.get(place);
+    return link == null ? new ClockOffset() : link.clock().offset();
+  }
+
+  /** What times of the teachers that are there may be wrong by, in seconds. */
+  double clockError() {
+    return serving().stream()
+        .mapToDouble(link -> link.clock().offset().errorSeconds())
+        .max()
+        .orElse(0);
   }
 
   /**
@@ -178,19 +242,17 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
    */
   Map<Integer, TeacherProfiled> profile(ProfileTeacher request) {
     Map<Integer, TeacherProfiled> profiles = new LinkedHashMap<>();
-    for (int i = 0; i < links.size(); i++) {
-      TeacherLink link = links.get(i);
+    for (TeacherLink link : List.copyOf(links.values())) {
       if (link.state() != TeacherLink.State.READY) {
         continue;
       }
-      int place = i;
       boolean[] over = {false};
       link.profile(
           request,
           new Reply<>(
               loop,
               reply -> {
-                profiles.put(place, reply);
+                profiles.put(link.place(), reply);
                 over[0] = true;
               },
               failure -> {
@@ -208,12 +270,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     dispatch();
   }
 
-  private void dispatch() {
+  /** Gives away what can be given away now. */
+  void dispatch() {
     while (!queue.isEmpty()) {
-      List<TeacherLink> ready =
-          links.stream().filter(l -> l.state() == TeacherLink.State.READY).toList();
       int[] samples = queue.stream().sorted(IN_ORDER).mapToInt(MaskedWork::samples).toArray();
-      TeacherLink next = TeacherChoice.next(ready, samples);
+      TeacherLink next = TeacherChoice.next(serving(), samples);
       if (next == null) {
         return;
       }
@@ -221,49 +282,50 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     }
   }
 
+  Collection<TeacherLink> teachers() {
+    return links.values();
+  }
+
+  /**
+   * Whether a second teacher may have it: it is still wanted, and only one has it. Asked for once.
+   */
+  boolean mayDouble(MaskedWork work) {
+    return submitted.contains(work.key())
+        && !answered.contains(work.key())
+        && !doubled.contains(work.key());
+  }
+
+  /** Gives it to a second teacher, whose state must be READY. */
+  void doubleTo(TeacherLink other, MaskedWork work) {
+    doubled.add(work.key());
+    hedged++;
+    other.assign(work);
+  }
+
   @Override
   public void opened(TeacherLink link, TeacherOpened opened) {
-    if (opened.getProtocolVersion() != Protocol.PROTOCOL_VERSION_VALUE) {
-      throw new RunException(
-          ExitCode.INCOMPATIBLE,
-          link.name()
-              + " speaks protocol version "
-              + opened.getProtocolVersion()
-              + ", this coordinator "
-              + Protocol.PROTOCOL_VERSION_VALUE
-              + "; run the same release everywhere");
-    }
-    ModelInfo found = opened.getModel();
-    if (model == null) {
-      model = found;
-      modelFrom = link.name();
-      found.getNoticesList().forEach(notice -> notices.accept(link.name() + ": " + notice));
-      return;
-    }
-    requireSame(link, "weights", model.getWeightsDigest(), found.getWeightsDigest());
-    requireSame(link, "grid", model.getGrid(), found.getGrid());
-    requireSame(link, "class count", model.getClasses(), found.getClasses());
+    match.check(link.name(), opened);
   }
 
-  private void requireSame(TeacherLink link, String what, Object expected, Object found) {
-    if (!expected.equals(found)) {
-      throw new RunException(
-          ExitCode.INCOMPATIBLE,
-          String.format(
-              "%s has the %s %s, but %s has %s; all teachers of a run must hold the same model",
-              link.name(), what, oneLine(found), modelFrom, oneLine(expected)));
+  /** Ends the run only before it has begun: its teachers are then not what was meant. */
+  @Override
+  public void refused(TeacherLink link, RunException why) {
+    if (!started) {
+      throw why;
     }
-  }
-
-  private static String oneLine(Object value) {
-    return value.toString().strip().replaceAll("\\s+", " ");
+    String message = String.valueOf(why.getMessage());
+    if (!message.equals(refusals.put(link, message))) {
+      notices.accept(message + "; the run goes on without it");
+    }
   }
 
   @Override
   public void ready(TeacherLink link) {
-    if (lastTeacherGone != null) {
-      lastTeacherGone.cancel();
-      lastTeacherGone = null;
+    refusals.remove(link);
+    // After it has been silent it must answer first, or a teacher that hangs could be waited for
+    // without end.
+    if (link.misses() == 0) {
+      absence.end();
     }
     if (link.lastFailure() != null) {
       notices.accept(link.name() + " is there again");
@@ -272,13 +334,64 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   @Override
-  public void away(TeacherLink link, List<MaskedWork> work, RunException why) {
-    if (work.isEmpty() && link.failures() == 1) {
-      // The tries that follow would say the same again.
-      notices.accept(why.getMessage() + "; trying again");
-    } else if (!work.isEmpty()) {
-      notices.accept(why.getMessage() + "; its " + work.size() + " micro-batches are done again");
+  public void draining(TeacherLink link, String why) {
+    notices.accept(why + "; it gets no more work and has " + link.load() + " micro-batches left");
+    noteAbsence();
+  }
+
+  @Override
+  public void late(TeacherLink link, List<MaskedWork> work, RunException why) {
+    int count = giveBack(work);
+    notices.accept(
+        why.getMessage()
+            + (count == 0
+                ? "; others have its work already"
+                : "; its " + count + " micro-batches are done again"));
+    noteAbsence();
+    dispatch();
+  }
+
+  @Override
+  public void away(TeacherLink link, List<MaskedWork> work, RunException why, boolean late) {
+    int count = giveBack(work);
+    if (late) {
+      notices.accept(link.name() + " is still silent; connecting anew");
+    } else {
+      countTries(work, why);
+      if (count > 0) {
+        notices.accept(why.getMessage() + "; its " + count + " micro-batches are done again");
+      } else if (link.failures() == 1 && link.state() == TeacherLink.State.AWAY) {
+        // The tries that follow would say the same again.
+        notices.accept(why.getMessage() + "; trying again");
+      }
     }
+    noteAbsence();
+    dispatch();
+  }
+
+  /**
+   * Puts back what is still wanted and nobody else works on.
+   *
+   * @return how many
+   */
+  private int giveBack(List<MaskedWork> work) {
+    int count = 0;
+    for (MaskedWork lost : work) {
+      MicroBatchKey key = lost.key();
+      boolean wanted = submitted.contains(key) && !answered.contains(key);
+      boolean others =
+          queue.stream().anyMatch(w -> w.key().equals(key))
+              || links.values().stream().anyMatch(l -> l.works() && l.has(key));
+      if (wanted && !others) {
+        queue.add(lost);
+        count++;
+      }
+    }
+    redone += count;
+    return count;
+  }
+
+  private void countTries(List<MaskedWork> work, RunException why) {
     for (MaskedWork lost : work) {
       if (!submitted.contains(lost.key())) {
         continue;
@@ -294,45 +407,49 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
                 + why.getMessage(),
             why);
       }
-      redone++;
-      queue.add(lost);
     }
-    if (ready() == 0) {
-      expectTeacher();
-    }
-    dispatch();
   }
 
-  /** Ends the run unless a teacher is there before patience is over. */
-  private void expectTeacher() {
-    if (lastTeacherGone == null) {
-      lastTeacherGone =
-          loop.schedule(
-              patience.teachers(),
-              () -> {
-                throw new RunException(
-                    ExitCode.PEER_AWAY,
-                    "no teacher for " + patience.teachers().toSeconds() + " s: " + reasons());
-              });
+  private void noteAbsence() {
+    if (ready() == 0) {
+      absence.begin();
     }
   }
 
   private String reasons() {
-    return links.stream()
-        .map(
-            l -> {
-              RunException why = l.lastFailure();
-              return why == null ? l.name() + " has not answered" : why.getMessage();
-            })
-        .collect(Collectors.joining("; "));
+    List<String> reasons =
+        links.values().stream()
+            .map(
+                l -> {
+                  RunException why = l.lastFailure();
+                  return why == null
+                      ? l.name() + " has not answered"
+                      : String.valueOf(why.getMessage());
+                })
+            .collect(Collectors.toCollection(ArrayList::new));
+    reasons.addAll(nameless.values());
+    peers.named().stream()
+        .filter(name -> !named.containsKey(name) && !nameless.containsKey(name))
+        .forEach(name -> reasons.add(name.name() + " is being looked up"));
+    return String.join("; ", reasons);
+  }
+
+  private boolean nothingToDo() {
+    return queue.isEmpty() && serving().stream().anyMatch(l -> l.load() == 0);
   }
 
   @Override
   public void answered(TeacherLink link, TeacherAnswer answer) {
-    if (submitted.contains(answer.key()) && answered.add(answer.key())) {
+    MicroBatchKey key = answer.key();
+    if (ready() > 0) {
+      absence.end();
+    }
+    // It may have been late and thus have come back; what it still has, it answers first.
+    queue.removeIf(work -> work.key().equals(key) || (link.works() && link.has(work.key())));
+    if (submitted.contains(key) && answered.add(key)) {
       answers.accept(answer);
     } else {
-      unexpected(answer.key());
+      unexpected(key);
     }
     dispatch();
   }
@@ -346,18 +463,55 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     }
   }
 
-  private void watchForStalls() {
-    if (!closed) {
-      links.forEach(TeacherLink::checkStalled);
-      // What is held back for a teacher that has become slow since then need not be for ever.
-      dispatch();
-      loop.schedule(STALL_CHECK, this::watchForStalls);
+  private void found(PeerName name, Set<String> addresses) {
+    nameless.remove(name);
+    Map<String, TeacherLink> known = named.computeIfAbsent(name, n -> new LinkedHashMap<>());
+    for (Map.Entry<String, TeacherLink> entry : List.copyOf(known.entrySet())) {
+      if (!addresses.contains(entry.getKey())) {
+        entry.getValue().leave(entry.getValue().name() + " is no longer one of " + name.name());
+      }
+    }
+    for (String address : addresses) {
+      TeacherLink link = known.get(address);
+      if (link != null) {
+        link.stay();
+        continue;
+      }
+      TeacherLink joined = join(name.connector().connect(address));
+      known.put(address, joined);
+      if (started) {
+        notices.accept(joined.name() + " joins the run, as one of " + name.name());
+      }
+      joined.connect();
+    }
+  }
+
+  /** A name that nobody knows for a moment takes no teacher away. */
+  private void unknown(PeerName name, String why) {
+    if (!why.equals(nameless.put(name, why))) {
+      notices.accept(why);
     }
   }
 
   @Override
+  public void closed(TeacherLink link) {
+    links.remove(link.place());
+    vacated.add(link.place());
+    refusals.remove(link);
+    named.values().forEach(known -> known.values().remove(link));
+    link.peer().channel().shutdownNow();
+    noteAbsence();
+  }
+
+  @Override
   public void close() {
-    closed = true;
-    links.forEach(TeacherLink::close);
+    watch.close();
+    names.close();
+    for (TeacherLink link : links.values()) {
+      link.close();
+    }
+    named
+        .values()
+        .forEach(known -> known.values().forEach(link -> link.peer().channel().shutdownNow()));
   }
 }

@@ -34,6 +34,7 @@ final class Trainer {
   private StepExecutor.@Nullable Result owed;
   private final Progress progress;
   private final Supplier<@Nullable ExitCode> stop;
+  private final RunState state;
   private final StepExecutor steps;
   private final EpochMeans means = new EpochMeans();
   private final StaleMasks staleMasks = new StaleMasks();
@@ -56,6 +57,7 @@ final class Trainer {
    * @param attempt how often this run was started
    * @param lastStep the one to end after
    * @param stop what to return after a clean stop, as soon as one is asked for
+   * @param state is told of each step that begins
    */
   Trainer(
       RunConfig config,
@@ -67,7 +69,8 @@ final class Trainer {
       long checkpointed,
       int attempt,
       long lastStep,
-      Supplier<@Nullable ExitCode> stop) {
+      Supplier<@Nullable ExitCode> stop,
+      RunState state) {
     this.config = config;
     this.stages = stages;
     this.directory = directory;
@@ -76,6 +79,7 @@ final class Trainer {
     this.timeline = new Timeline(config.timeline().steps(), directory);
     this.progress = progress;
     this.stop = stop;
+    this.state = state;
     this.stepsPerEpoch = stages.stepsPerEpoch(config);
     this.lastStep = lastStep;
     this.attempt = attempt;
@@ -110,6 +114,13 @@ final class Trainer {
   ExitCode train(long from) {
     try {
       return steps(from);
+    } catch (StudentLostException e) {
+      throw e;
+    } catch (RunException e) {
+      if (e.exitCode() != ExitCode.PEER_AWAY) {
+        throw e;
+      }
+      throw new RunException(e.exitCode(), e.getMessage() + "; " + wayOut(), e);
     } finally {
       settle();
       timeline.write();
@@ -131,6 +142,7 @@ final class Trainer {
         tuning.now(step);
       }
       PlannedStep plan = planned && newest != null ? newest : send(step);
+      state.training(step);
       long current = step;
       StepExecutor.Result result = steps.run(plan, () -> lookAhead(current));
       owed = result;
@@ -156,10 +168,13 @@ final class Trainer {
     }
     progress.end("done");
     TeacherPool pool = stages.pool();
-    if (pool != null && pool.redone() + pool.duplicates() + pool.stale() > 0) {
+    if (pool != null
+        && pool.redone() + pool.hedged() + pool.duplicates() + pool.stale() > 0) {
       progress.note(
           pool.redone()
-              + " micro-batches were done again; "
+              + " micro-batches were done again, "
+              + pool.hedged()
+              + " hedged; "
               + pool.duplicates()
               + " duplicate and "
               + pool.stale()
@@ -377,7 +392,7 @@ final class Trainer {
 
   /** Whether it could be written. */
   private boolean checkpoint(long step) {
-    CoordinatorState state =
+    CoordinatorState known =
         stages.state(config, step, Math.toIntExact((step - 1) / stepsPerEpoch), attempt, bestTop1);
     stages
         .student()
@@ -388,7 +403,7 @@ final class Trainer {
                         .setKeepLast(config.checkpoint().keep())
                         .setBest(step == bestStep)
                         .putAllProvenance(stages.provenance(config, step))
-                        .setCoordinatorState(state.toJson()))
+                        .setCoordinatorState(known.toJson()))
                 .build());
     Checkpointed done = stages.student().expect(EventCase.CHECKPOINTED, p -> {}).getCheckpointed();
     if (!done.getWarning().isEmpty()) {
@@ -402,6 +417,7 @@ final class Trainer {
   private String wayOut() {
     return checkpointed == 0
         ? "this start of the run has written no checkpoint yet"
+            + (attempt > 1 ? "; go on from the one before with --resume" : "")
         : "the last good checkpoint is that of step "
             + checkpointed
             + " in "

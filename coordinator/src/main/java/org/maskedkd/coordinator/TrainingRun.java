@@ -1,7 +1,6 @@
 package org.maskedkd.coordinator;
 
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -42,6 +41,7 @@ public final class TrainingRun {
   private final Options options;
   private final Progress progress;
   private final EventLoop loop;
+  private final RunState state;
   private final StudentLink student;
   private final @Nullable TeacherPool pool;
   private volatile @Nullable ExitCode stop;
@@ -52,15 +52,17 @@ public final class TrainingRun {
    *
    * @param path the run directory
    * @param teachers none when {@link RunConfig#distils} is false, else at least one
+   * @param readiness is told whether the run gets on
    * @param network what their channels were made by, on this thread
    */
   public TrainingRun(
       RunConfig config,
       Path path,
       Peer student,
-      List<Peer> teachers,
+      TeacherPeers teachers,
       Options options,
       Progress progress,
+      Readiness readiness,
       NetworkLoop network) {
     this(
         config,
@@ -69,6 +71,7 @@ public final class TrainingRun {
         teachers,
         options,
         progress,
+        readiness,
         new EventLoop(network, System::nanoTime),
         Patience.standard(config));
   }
@@ -77,9 +80,10 @@ public final class TrainingRun {
       RunConfig config,
       Path path,
       Peer student,
-      List<Peer> teachers,
+      TeacherPeers teachers,
       Options options,
       Progress progress,
+      Readiness readiness,
       EventLoop loop,
       Patience patience) {
     if (config.distils() == teachers.isEmpty()) {
@@ -95,11 +99,18 @@ public final class TrainingRun {
     this.progress = progress;
     this.loop = loop;
     this.student = new StudentLink(loop, student, patience);
+    this.state = new RunState(readiness);
     this.pool =
         teachers.isEmpty()
             ? null
             : new TeacherPool(
-                loop, teachers, Specs.teacher(config, largest()), patience, progress::note);
+                loop,
+                teachers,
+                Specs.teacher(config, largest()),
+                config.deterministic(),
+                patience,
+                progress::note,
+                state);
   }
 
   private int largest() {
@@ -172,8 +183,15 @@ public final class TrainingRun {
           pool.forget();
         }
         progress.note(e.getMessage() + "; waiting for it to come back");
+        state.studentAway(String.valueOf(e.getMessage()));
         resume = true;
         sameSchedule = true;
+      } catch (RunException e) {
+        // Once it trains, it says so itself.
+        if (e.exitCode() != ExitCode.PEER_AWAY || !resume || training) {
+          throw e;
+        }
+        throw new RunException(e.exitCode(), e.getMessage() + losses.wayOut(), e);
       }
     }
   }
@@ -188,7 +206,10 @@ public final class TrainingRun {
     int attempt = directory.attempts() + 1;
     long from = resume ? resume(stages, directory) : begin(stages);
     StartState.write(
-        path, stages.state(config, from, 0, attempt, -1), stages.opened().getNumerics());
+        path,
+        stages.state(config, from, 0, attempt, -1),
+        stages.opened().getNumerics(),
+        stages.teacherNumerics());
     directory.writeConfig(config);
     long perEpoch = stages.stepsPerEpoch(config);
     long last = perEpoch * config.schedule().epochs();
@@ -218,7 +239,8 @@ public final class TrainingRun {
             stages.opened().getCommittedStep() == 0 ? from : 0,
             attempt,
             Math.max(from, last),
-            () -> stop);
+            () -> stop,
+            state);
     training = true;
     return trainer.train(from);
   }
@@ -258,6 +280,7 @@ public final class TrainingRun {
     @Nullable StartState begun = StartState.read(path);
     if (begun != null) {
       begun.coordinator().requireSame(stages.state(config, step, 0, 0, 0));
+      compareTeachers(begun.teacherNumericsFacts(), stages.teacherNumerics());
     }
     if (step > 0) {
       // A coordinator was lost, not the student: nothing needs to be loaded.
@@ -312,8 +335,16 @@ public final class TrainingRun {
   }
 
   private void compareNumerics(Numerics before, Stages stages) {
-    Resumption.check(before, stages.opened().getNumerics(), config.deterministic())
+    Resumption.check(
+            "the student", before, stages.opened().getNumerics(), config.deterministic())
         .forEach(d -> progress.note("not the same numerics as before: " + d));
+  }
+
+  private void compareTeachers(Numerics before, Numerics now) {
+    if (before.getFactsCount() > 0) {
+      Resumption.check("the teacher", before, now, config.deterministic())
+          .forEach(d -> progress.note("not the same numerics of the teachers as before: " + d));
+    }
   }
 
   private void checkTeacher(Stages stages) {

@@ -4,7 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -72,13 +75,27 @@ class EventLoopTest {
   }
 
   @Test
-  void backoff_doublesUpToTheLongest() {
+  void backoff_doublesUpToTheLongest_betweenHalfAndAllOfIt() {
+    Patience patience = Patience.standard(House.config(false));
+    Random random = new Random(7);
+
+    long[][] millis = {{1, 200}, {2, 400}, {6, 6400}, {7, 10_000}, {1_000_000, 10_000}};
+    for (long[] expected : millis) {
+      Set<Duration> seen = new HashSet<>();
+      for (int i = 0; i < 100; i++) {
+        Duration pause = patience.backoff((int) expected[0], random);
+        assertThat(pause)
+            .isBetween(Duration.ofMillis(expected[1] / 2), Duration.ofMillis(expected[1]));
+        seen.add(pause);
+      }
+      assertThat(seen).hasSizeGreaterThan(90);
+    }
+  }
+
+  @Test
+  void backoff_sameSeed_isTheSame() {
     Patience patience = Patience.standard(House.config(false));
 
-    assertThat(patience.backoff(1)).isEqualTo(Duration.ofMillis(200));
-    assertThat(patience.backoff(2)).isEqualTo(Duration.ofMillis(400));
-    assertThat(patience.backoff(6)).isEqualTo(Duration.ofMillis(6400));
-    assertThat(patience.backoff(7)).isEqualTo(Duration.ofSeconds(10));
-    assertThat(patience.backoff(1_000_000)).isEqualTo(Duration.ofSeconds(10));
+    assertThat(patience.backoff(3, new Random(1))).isEqualTo(patience.backoff(3, new Random(1)));
   }
 }

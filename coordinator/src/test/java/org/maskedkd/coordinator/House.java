@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
@@ -32,6 +33,13 @@ final class House implements AutoCloseable {
   @Nullable TrainingRun run;
   Duration teacherPatience = Duration.ofSeconds(20);
   Duration laterAnswer = Duration.ofSeconds(20);
+  double hedgeFraction;
+
+  /** Teachers behind a name, of which so many are there now. */
+  final List<FakeTeacher> behindName = new ArrayList<>();
+
+  volatile int there;
+  final List<String> readiness = Collections.synchronizedList(new ArrayList<>());
   private final List<Server> servers = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private final List<FakeStudent> students = new ArrayList<>();
@@ -77,19 +85,21 @@ final class House implements AutoCloseable {
     for (FakeTeacher teacher : teachers) {
       peers.add(peer("teacher " + peers.size(), teacher));
     }
+    List<PeerName> named = behindName.isEmpty() ? List.of() : List.of(name());
     NetworkLoop network = new NetworkLoop();
     TrainingRun created =
         new TrainingRun(
-            config(!teachers.isEmpty(), overrides),
+            config(!teachers.isEmpty() || !named.isEmpty(), overrides),
             directory,
             peer("the student", student),
-            peers,
+            new TeacherPeers(peers, named),
             options,
             new Progress(
                 new PrintStream(output, true, StandardCharsets.UTF_8),
                 false,
                 Duration.ofSeconds(10),
                 System::nanoTime),
+            (ready, why) -> readiness.add(ready + " " + why),
             new EventLoop(network, System::nanoTime),
             new Patience(
                 Duration.ofSeconds(5),
@@ -97,7 +107,10 @@ final class House implements AutoCloseable {
                 Duration.ofMillis(1),
                 Duration.ofMillis(20),
                 Duration.ofSeconds(20),
-                laterAnswer));
+                laterAnswer,
+                5,
+                hedgeFraction,
+                Duration.ofMillis(5)));
     run = created;
     try {
       return created.run();
@@ -119,13 +132,29 @@ final class House implements AutoCloseable {
     return output.toString(StandardCharsets.UTF_8);
   }
 
+  private PeerName name() {
+    List<String> addresses = behindName.stream().map(this::serve).toList();
+    return new PeerName(
+        "dns:teachers:9091",
+        () -> addresses.subList(0, there),
+        address -> connect("teacher at " + address, address));
+  }
+
   private Peer peer(String name, BindableService service) {
+    return connect(name, serve(service));
+  }
+
+  private String serve(BindableService service) {
     String address = InProcessServerBuilder.generateName();
     try {
       servers.add(InProcessServerBuilder.forName(address).addService(service).build().start());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+    return address;
+  }
+
+  private Peer connect(String name, String address) {
     ManagedChannel channel = InProcessChannelBuilder.forName(address).build();
     channels.add(channel);
     return new Peer(name, channel);

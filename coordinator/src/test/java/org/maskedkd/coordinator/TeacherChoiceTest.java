@@ -95,10 +95,12 @@ class TeacherChoiceTest {
     TeacherPool pool =
         new TeacherPool(
             loop,
-            peers,
+            new TeacherPeers(peers, List.of()),
             OpenTeacher.getDefaultInstance(),
-            new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY),
-            notice -> {});
+            /* deterministic= */ true,
+            new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY, 5, 0, HOUR),
+            notice -> {},
+            new RunState((ready, why) -> {}));
     pool.open();
     return pool;
   }

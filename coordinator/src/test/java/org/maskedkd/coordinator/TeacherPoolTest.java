@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
@@ -151,6 +152,104 @@ class TeacherPoolTest {
       TrainingRunTest.assertLearned(house, 4, true);
       assertThat(house.printed()).contains("has answered nothing for");
     }
+  }
+
+  @Test
+  void name_replicaThatComesInTheMidstOfARun_getsWork() {
+    try (House house = new House(dir, 0)) {
+      house.behindName.addAll(List.of(new FakeTeacher(), new FakeTeacher()));
+      house.there = 1;
+      CountDownLatch joined = new CountDownLatch(1);
+      house.behindName.get(0).answering =
+          (signal, out) -> {
+            if (signal.getKey().getStep() == 2) {
+              house.there = 2;
+            } else if (signal.getKey().getStep() == 3) {
+              await(joined);
+            }
+            out.onNext(signal);
+          };
+      house.behindName.get(1).answering =
+          (signal, out) -> {
+            joined.countDown();
+            out.onNext(signal);
+          };
+
+      assertThat(house.train(TEN)).isEqualTo(ExitCode.DONE);
+
+      TrainingRunTest.assertLearned(house, 8, true);
+      assertThat(house.printed()).contains("joins the run, as one of dns:teachers:9091");
+    }
+  }
+
+  @Test
+  void readiness_ofARun_saysWhoIsMissing() {
+    try (House house = new House(dir, 1)) {
+      house.teachers.get(0).breakOn(1);
+
+      assertThat(house.train(TEN)).isEqualTo(ExitCode.DONE);
+
+      assertThat(house.readiness)
+          .startsWith("false starting")
+          .contains("true training, step 1", "true training, step 8")
+          .anyMatch(said -> said.matches("false no teacher: .*pulled the plug.*"));
+    }
+  }
+
+  @Test
+  void failure_ofAllTeachersForGood_namesTheCheckpoint() {
+    try (House house = new House(dir, 1)) {
+      house.teacherPatience = Duration.ofMillis(100);
+      boolean[] gone = {false};
+      FakeTeacher teacher = house.teachers.get(0);
+      teacher.answering =
+          (signal, out) -> {
+            gone[0] |= signal.getKey().getStep() == 6;
+            if (gone[0]) {
+              out.onError(io.grpc.Status.UNAVAILABLE.asRuntimeException());
+            } else {
+              out.onNext(signal);
+            }
+          };
+      teacher.opening =
+          opened -> {
+            if (gone[0]) {
+              throw io.grpc.Status.UNAVAILABLE.asRuntimeException();
+            }
+            return opened;
+          };
+
+      RunException e = TrainingRunTest.failure(house::train);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.PEER_AWAY);
+      assertThat(e)
+          .hasMessageContaining("no teacher for")
+          .hasMessageContaining("the last good checkpoint is that of step 4")
+          .hasMessageContaining("--resume");
+    }
+  }
+
+  @Test
+  void resume_teachersOfOtherNumerics_isRefusedWithBothValues() {
+    try (House house = new House(dir, 1)) {
+      computes(house, "4");
+      house.train(new TrainingRun.Options(false, 4, null, false));
+      computes(house, "8");
+
+      RunException e = TrainingRunTest.failure(house::resume);
+
+      assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
+      assertThat(e).hasMessageContaining("the teacher computes otherwise than before: threads was 4 and is now 8");
+      assertThat(house.resume("deterministic=false")).isEqualTo(ExitCode.DONE);
+    }
+  }
+
+  private static void computes(House house, String threads) {
+    house.teachers.get(0).opening =
+        opened ->
+            opened.toBuilder()
+                .setNumerics(Numerics.newBuilder().putFacts("threads", threads))
+                .build();
   }
 
   @Test

@@ -1,6 +1,7 @@
 package org.maskedkd.runtime;
 
 import io.grpc.ManagedChannel;
+import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import java.util.concurrent.TimeUnit;
@@ -33,8 +34,21 @@ public final class Channels {
   }
 
   static ManagedChannel connect(String where, @Nullable Tls tls, EventLoopGroup loop) {
-    return StageAddress.parse(where)
-        .channel(tls)
+    return build(StageAddress.parse(where).channel(tls), loop);
+  }
+
+  /**
+   * To one of the addresses of a name.
+   *
+   * @param authority {@code host:port} that the peer's certificate must be for
+   */
+  static ManagedChannel connect(
+      String where, String authority, @Nullable Tls tls, EventLoopGroup loop) {
+    return build(StageAddress.parse(where).channel(tls).overrideAuthority(authority), loop);
+  }
+
+  private static ManagedChannel build(NettyChannelBuilder builder, EventLoopGroup loop) {
+    return builder
         // A proxy set for downloads must not carry stage traffic.
         .proxyDetector(target -> null)
         .eventLoopGroup(loop)

@@ -25,6 +25,14 @@ public final class NetworkLoop implements AutoCloseable {
   }
 
   /**
+   * A channel to one of the addresses that {@link StageName#resolve} found, served here. With TLS
+   * the peer must show a certificate for the name, not for the address.
+   */
+  public ManagedChannel connect(StageName name, String address, @Nullable Tls tls) {
+    return Channels.connect(address, name.authority(), tls, loop);
+  }
+
+  /**
    * Serves the connections once, waiting until there is something to do, {@link #wake} is called or
    * the time is over.
    *

@@ -8,6 +8,7 @@ import io.grpc.netty.NettyServerBuilder;
 import io.grpc.protobuf.services.HealthStatusManager;
 import io.netty.channel.ChannelOption;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -21,6 +22,11 @@ public final class StageServer implements AutoCloseable {
   // Shorter than the channels' keep-alive, or their pings would be answered with GOAWAY.
   private static final int PERMIT_KEEP_ALIVE_SECONDS = 20;
   private static final int GRACE_SECONDS = 2;
+
+  // Finds out that a client's machine is gone, so that what is kept for it can be let go. Clients
+  // may be busy, and even stopped, for a while.
+  private static final int KEEP_ALIVE_SECONDS = 300;
+  private static final int KEEP_ALIVE_TIMEOUT_SECONDS = 60;
 
   private final Server server;
   private final String address;
@@ -62,9 +68,14 @@ public final class StageServer implements AutoCloseable {
   /** Stops: calls under way get {@value #GRACE_SECONDS} s to end, then they are cut. */
   @Override
   public void close() {
+    close(Duration.ofSeconds(GRACE_SECONDS));
+  }
+
+  /** Stops: calls under way get so long to end, then they are cut. */
+  public void close(Duration grace) {
     stopAccepting();
     try {
-      if (!server.awaitTermination(GRACE_SECONDS, TimeUnit.SECONDS)) {
+      if (!server.awaitTermination(grace.toNanos(), TimeUnit.NANOSECONDS)) {
         server.shutdownNow().awaitTermination(GRACE_SECONDS, TimeUnit.SECONDS);
       }
     } catch (InterruptedException e) {
@@ -127,6 +138,8 @@ public final class StageServer implements AutoCloseable {
               .withChildOption(ChannelOption.ALLOCATOR, Transport.allocator())
               .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
               .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
+              .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+              .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
               .permitKeepAliveTime(PERMIT_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
               .permitKeepAliveWithoutCalls(true)
               .addService(health.getHealthService());

@@ -218,6 +218,31 @@ class TlsTest {
         .hasMessageContainingAll("does not trust the teacher at here", "another host", "localhost");
   }
 
+  /** An address that was found under a name. */
+  private ManagedChannel found(String address, String name, Tls tls) {
+    int port = HostPort.parse(address).port();
+    return Channels.connect(
+        address, StageName.parse("dns:" + name + ":" + port).authority(), tls, Transport.eventLoop());
+  }
+
+  @Test
+  void call_addressOfAName_theCertificateMustBeForTheName() {
+    X509Bundle own =
+        OURS.issue(valid(Duration.ofHours(1)).subject("CN=named").addSanDnsName("teachers"));
+    Tls named = closed(Tls.open(OURS.write(folder.resolve("named"), own), NEVER));
+    assertThat(log.next()).contains("CN=named");
+    String address = serve(named);
+    Tls coordinator = tls("coordinator", OURS);
+
+    assertThat(call(channel(found(address, "teachers", coordinator))).getModel().getModel())
+        .isEqualTo(TOLD);
+    assertThat(refusedAsIncompatible(found(address, "students", coordinator)))
+        .hasMessageContainingAll("another host", "students");
+    // The address itself is not in the certificate.
+    assertThat(refusedAsIncompatible(Channels.connect(address, coordinator)))
+        .hasMessageContaining("another host");
+  }
+
   @Test
   void call_serverWithExpiredCertificate_refusedByTheClient() throws Exception {
     X509Bundle late = expired();

@@ -1,6 +1,7 @@
 package org.maskedkd.teacher;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -88,6 +89,22 @@ public final class TeacherMain implements Callable<Integer> {
   private long maxMicroBatchBytes;
 
   @Option(
+      names = "--max-runs",
+      defaultValue = "64",
+      paramLabel = "N",
+      description = "Serve at most so many runs at once. Default: ${DEFAULT-VALUE}")
+  private int maxRuns;
+
+  @Option(
+      names = "--drain-seconds",
+      defaultValue = "20",
+      paramLabel = "S",
+      description =
+          "When asked to end, let runs have the answers they wait for, for at most so long."
+              + " Default: ${DEFAULT-VALUE}")
+  private int drainSeconds;
+
+  @Option(
       names = "--sleep",
       paramLabel = "OPERATION=SECONDS,...",
       description =
@@ -128,6 +145,8 @@ public final class TeacherMain implements Callable<Integer> {
             parsePrecision(precision),
             threads,
             maxMicroBatchBytes,
+            maxRuns,
+            Duration.ofSeconds(drainSeconds),
             tls.files(),
             insecure,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingTeacher.OPERATIONS));

@@ -1,6 +1,7 @@
 package org.maskedkd.teacher;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
@@ -26,6 +27,8 @@ import org.maskedkd.vit.WeightsOrigin;
  * @param std per channel; empty for the model's own
  * @param threads intra-operator threads; 0 for the engine's choice
  * @param maxMicroBatchBytes a larger micro-batch is refused before memory is taken for it
+ * @param maxRuns at once; one more is told to wait
+ * @param drain how long runs may take, when this teacher is to end, to get the answers they wait for
  * @param tls for gRPC on a port; null for plaintext
  * @param insecure whether to listen beyond loopback without TLS
  * @param sleep how long to sleep instead of computing; null to compute
@@ -40,6 +43,8 @@ record TeacherOptions(
     Precision precision,
     int threads,
     long maxMicroBatchBytes,
+    int maxRuns,
+    Duration drain,
     @Nullable TlsFiles tls,
     boolean insecure,
     @Nullable SleepTimes sleep) {

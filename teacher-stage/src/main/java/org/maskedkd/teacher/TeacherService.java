@@ -4,6 +4,8 @@ import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
@@ -35,8 +37,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The teacher's side of the contract. A micro-batch is put together as its frames arrive, on the
- * network's thread, and computed on the stage's one compute thread, in the order in which
- * micro-batches were completed. How many wait is bounded by the coordinators' credit.
+ * network's thread, and computed on the stage's one compute thread. Those of one stream run in the
+ * order in which they were completed; streams take turns. A stream is not read from while too much
+ * of it waits, so memory is bounded by their number, however much is sent.
  */
 final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private static final Logger log = LoggerFactory.getLogger(TeacherService.class);
@@ -46,8 +49,12 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private final Numerics numerics;
   private final ExecutorService compute;
   private final long maxMicroBatchBytes;
+  private final int maxRuns;
   private final Metrics metrics;
   private final Runnable shutdown;
+  private final FairQueue queue;
+  private final Set<Supervision> streams = ConcurrentHashMap.newKeySet();
+  private volatile boolean draining;
 
   TeacherService(
       TeacherModel model,
@@ -55,6 +62,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       Numerics numerics,
       ExecutorService compute,
       long maxMicroBatchBytes,
+      int maxRuns,
       Metrics metrics,
       Runnable shutdown) {
     this.model = model;
@@ -62,6 +70,8 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     this.numerics = numerics;
     this.compute = compute;
     this.maxMicroBatchBytes = maxMicroBatchBytes;
+    this.maxRuns = maxRuns;
+    this.queue = new FairQueue(compute, maxMicroBatchBytes);
     this.metrics = metrics;
     this.shutdown = shutdown;
   }
@@ -100,9 +110,15 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   @Override
   public StreamObserver<MaskedMicroBatch> supervise(StreamObserver<TeacherSignal> response) {
-    return new Supervision(
-        new Outbox<>((ServerCallStreamObserver<TeacherSignal>) response),
-        (ServerCallStreamObserver<TeacherSignal>) response);
+    Supervision stream = new Supervision((ServerCallStreamObserver<TeacherSignal>) response);
+    stream.begin();
+    return stream;
+  }
+
+  /** Tells every run to give this teacher no more; what it has got is still answered. */
+  void drain() {
+    draining = true;
+    streams.forEach(Supervision::sayDraining);
   }
 
   @Override
@@ -136,13 +152,49 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   /** One coordinator's stream. */
   private final class Supervision implements StreamObserver<MaskedMicroBatch> {
+    private final ServerCallStreamObserver<TeacherSignal> call;
     private final Outbox<TeacherSignal> outbox;
+    private final FairQueue.Lane lane;
     private final MicroBatchCheck check = new MicroBatchCheck(model.config());
     private TensorFrames.@Nullable Assembler assembler;
+    private long arrivingBytes;
 
-    Supervision(Outbox<TeacherSignal> outbox, ServerCallStreamObserver<TeacherSignal> call) {
-      this.outbox = outbox;
-      call.setOnCancelHandler(outbox::abandon);
+    Supervision(ServerCallStreamObserver<TeacherSignal> call) {
+      this.call = call;
+      this.outbox = new Outbox<>(call);
+      this.lane = queue.lane(() -> call.request(1));
+      call.disableAutoRequest();
+      call.setOnCancelHandler(this::end);
+      call.setOnCloseHandler(this::end);
+    }
+
+    void begin() {
+      synchronized (streams) {
+        if (streams.size() >= maxRuns) {
+          outbox.fail(
+              new RunException(
+                  ExitCode.PEER_AWAY,
+                  "this teacher serves %d runs already, and --max-runs is %d; wait, or start another"
+                          .formatted(streams.size(), maxRuns)
+                      + " teacher"));
+          return;
+        }
+        streams.add(this);
+      }
+      if (draining) {
+        sayDraining();
+      }
+      call.request(1);
+    }
+
+    void sayDraining() {
+      outbox.send(TeacherSignal.newBuilder().setDraining(true).build());
+    }
+
+    private void end() {
+      streams.remove(this);
+      lane.drop();
+      outbox.abandon();
     }
 
     @Override
@@ -153,11 +205,16 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         }
         for (Tensor frame : message.getTensorsList()) {
           assembler.add(frame);
+          arrivingBytes += frame.getData().size();
         }
         if (message.getLast()) {
           Map<String, NamedTensor> tensors = assembler.finish();
           assembler = null;
-          compute.execute(() -> answer(message.getKey(), tensors));
+          lane.add(arrivingBytes, () -> answer(message.getKey(), tensors));
+          arrivingBytes = 0;
+        }
+        if (lane.hasRoom()) {
+          call.request(1);
         }
       } catch (IllegalArgumentException e) {
         // The frames no longer add up, so nothing that follows on this stream can be trusted.
@@ -223,13 +280,13 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     @Override
     public void onError(Throwable t) {
       log.info("a coordinator's stream ended: {}", t.getMessage());
-      outbox.abandon();
+      end();
     }
 
     @Override
     public void onCompleted() {
       // What was already queued is still answered, in order, before the stream ends.
-      compute.execute(outbox::complete);
+      lane.add(0, outbox::complete);
     }
   }
 }

@@ -1,5 +1,6 @@
 package org.maskedkd.teacher;
 
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -22,6 +23,8 @@ public final class TeacherStage implements AutoCloseable {
 
   private final TeacherModel model;
   private final ExecutorService compute;
+  private final TeacherService service;
+  private final Duration drain;
   private final StageServer server;
   private final Management management;
   private final Metrics metrics;
@@ -33,22 +36,25 @@ public final class TeacherStage implements AutoCloseable {
     this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
     this.metrics = new Metrics("teacher");
     this.management = new Management(options.management(), metrics.registry());
+    this.drain = options.drain();
+    this.service =
+        new TeacherService(
+            model,
+            sleep == null ? model : new SleepingTeacher(sleep, model.config().classes()),
+            Numerics.newBuilder()
+                .putAllFacts(Torch.numerics())
+                .putFacts("precision", options.precision().name())
+                .build(),
+            compute,
+            options.maxMicroBatchBytes(),
+            options.maxRuns(),
+            metrics,
+            this::requestShutdown);
     this.server =
         StageServer.listen(options.listen())
             .tls(tls)
             .insecure(options.insecure())
-            .service(
-                new TeacherService(
-                    model,
-                    sleep == null ? model : new SleepingTeacher(sleep, model.config().classes()),
-                    Numerics.newBuilder()
-                        .putAllFacts(Torch.numerics())
-                        .putFacts("precision", options.precision().name())
-                        .build(),
-                    compute,
-                    options.maxMicroBatchBytes(),
-                    metrics,
-                    this::requestShutdown))
+            .service(service)
             .start();
   }
 
@@ -108,11 +114,15 @@ public final class TeacherStage implements AutoCloseable {
     shutdown.await();
   }
 
-  /** Stops taking work, finishes what was taken and frees the model. */
+  /**
+   * Tells the runs to give it no more work, finishes what was taken, which may take {@link
+   * TeacherOptions#drain}, and frees the model.
+   */
   @Override
   public void close() {
     management.ready(false, "shutting down");
-    server.close();
+    service.drain();
+    server.close(drain);
     compute.shutdown();
     management.close();
     metrics.close();
