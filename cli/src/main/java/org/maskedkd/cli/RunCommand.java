@@ -283,8 +283,7 @@ abstract class RunCommand implements Callable<Integer> {
     return new PeerName(
         name.toString(),
         name::resolve,
-        address ->
-            new Peer("the teacher at " + address, network.connect(name, address, tls)));
+        address -> new Peer("the teacher at " + address, network.connect(name, address, tls)));
   }
 
   private static Peer peer(

@@ -132,8 +132,7 @@ final class Resumption {
    * @return the differences, when they are allowed
    * @throws RunException with {@link ExitCode#INCOMPATIBLE} when they are not
    */
-  static List<String> check(
-      String who, Numerics before, Numerics now, boolean deterministic) {
+  static List<String> check(String who, Numerics before, Numerics now, boolean deterministic) {
     List<String> differences = new ArrayList<>();
     Map<String, String> facts = new TreeMap<>(before.getFactsMap());
     facts.putAll(now.getFactsMap());

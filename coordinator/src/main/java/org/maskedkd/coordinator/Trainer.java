@@ -168,8 +168,7 @@ final class Trainer {
     }
     progress.end("done");
     TeacherPool pool = stages.pool();
-    if (pool != null
-        && pool.redone() + pool.hedged() + pool.duplicates() + pool.stale() > 0) {
+    if (pool != null && pool.redone() + pool.hedged() + pool.duplicates() + pool.stale() > 0) {
       progress.note(
           pool.redone()
               + " micro-batches were done again, "

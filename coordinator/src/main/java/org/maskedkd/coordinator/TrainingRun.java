@@ -335,8 +335,7 @@ public final class TrainingRun {
   }
 
   private void compareNumerics(Numerics before, Stages stages) {
-    Resumption.check(
-            "the student", before, stages.opened().getNumerics(), config.deterministic())
+    Resumption.check("the student", before, stages.opened().getNumerics(), config.deterministic())
         .forEach(d -> progress.note("not the same numerics as before: " + d));
   }
 

@@ -239,7 +239,9 @@ class TeacherPoolTest {
       RunException e = TrainingRunTest.failure(house::resume);
 
       assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
-      assertThat(e).hasMessageContaining("the teacher computes otherwise than before: threads was 4 and is now 8");
+      assertThat(e)
+          .hasMessageContaining(
+              "the teacher computes otherwise than before: threads was 4 and is now 8");
       assertThat(house.resume("deterministic=false")).isEqualTo(ExitCode.DONE);
     }
   }

@@ -32,14 +32,15 @@ public final class StageName {
    */
   public static StageName parse(String text) {
     if (!isName(text)) {
-      throw new RunException(
-          ExitCode.USAGE, "name '" + text + "' does not begin with " + SCHEME);
+      throw new RunException(ExitCode.USAGE, "name '" + text + "' does not begin with " + SCHEME);
     }
     HostPort parsed = HostPort.parse(text.substring(SCHEME.length()).replaceFirst("^///", ""));
     if (parsed.host().isEmpty() || parsed.port() == 0 || parsed.host().contains("/")) {
       throw new RunException(
           ExitCode.USAGE,
-          "name '" + text + "' has no host and port; write dns:HOST:PORT, such as dns:teachers:9091");
+          "name '"
+              + text
+              + "' has no host and port; write dns:HOST:PORT, such as dns:teachers:9091");
     }
     return new StageName(parsed);
   }

@@ -25,7 +25,14 @@ class StageNameTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"dns:", "dns:teachers", "dns::9091", "dns://8.8.8.8/teachers:9091", "dns:teachers:0"})
+  @ValueSource(
+      strings = {
+        "dns:",
+        "dns:teachers",
+        "dns::9091",
+        "dns://8.8.8.8/teachers:9091",
+        "dns:teachers:0"
+      })
   void parse_noName_isRefusedNamingIt(String text) {
     assertThatThrownBy(() -> StageName.parse(text))
         .isInstanceOf(RunException.class)

@@ -222,7 +222,10 @@ class TlsTest {
   private ManagedChannel found(String address, String name, Tls tls) {
     int port = HostPort.parse(address).port();
     return Channels.connect(
-        address, StageName.parse("dns:" + name + ":" + port).authority(), tls, Transport.eventLoop());
+        address,
+        StageName.parse("dns:" + name + ":" + port).authority(),
+        tls,
+        Transport.eventLoop());
   }
 
   @Test

@@ -62,9 +62,7 @@ final class FairQueue {
       compute.execute(FairQueue.this::runNext);
     }
 
-    /**
-     * Whether to read on. If not, {@code resume} is called once it is time to.
-     */
+    /** Whether to read on. If not, {@code resume} is called once it is time to. */
     boolean hasRoom() {
       synchronized (FairQueue.this) {
         paused = full();

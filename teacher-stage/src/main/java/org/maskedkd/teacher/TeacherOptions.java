@@ -28,7 +28,8 @@ import org.maskedkd.vit.WeightsOrigin;
  * @param threads intra-operator threads; 0 for the engine's choice
  * @param maxMicroBatchBytes a larger micro-batch is refused before memory is taken for it
  * @param maxRuns at once; one more is told to wait
- * @param drain how long runs may take, when this teacher is to end, to get the answers they wait for
+ * @param drain how long runs may take, when this teacher is to end, to get the answers they wait
+ *     for
  * @param tls for gRPC on a port; null for plaintext
  * @param insecure whether to listen beyond loopback without TLS
  * @param sleep how long to sleep instead of computing; null to compute

@@ -253,9 +253,7 @@ class TeacherServiceTest {
     }
     Client third = new Client("third");
 
-    assertThat(take(third.heard))
-        .asString()
-        .contains("serves 2 runs already, and --max-runs is 2");
+    assertThat(take(third.heard)).asString().contains("serves 2 runs already, and --max-runs is 2");
     permits.addAll(List.of(true, true));
   }
 
