@@ -77,7 +77,7 @@ final class StudentRun implements AutoCloseable {
   private final List<StepRecord> records = new ArrayList<>();
   private volatile long committed;
 
-  /** The last step failed; only a restore leads on from there. */
+  /** The last step of this stream failed, and plans that were sent ahead of that are void. */
   private boolean stepFailed;
 
   private StudentRun(
@@ -227,6 +227,14 @@ final class StudentRun implements AutoCloseable {
         .setDataFingerprint(data.fingerprint())
         .setCommittedStep(committed)
         .build();
+  }
+
+  /**
+   * Commands come from a new stream from now on. What an earlier one left unfinished touched
+   * neither weights nor optimizer, so the run goes on after the committed step.
+   */
+  void beginStream() {
+    stepFailed = false;
   }
 
   void carryOut(StudentCommand command, Inbox inbox, Outbox<StudentEvent> outbox) throws Exception {

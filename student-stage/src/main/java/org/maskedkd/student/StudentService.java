@@ -174,6 +174,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
                       + Protocol.PROTOCOL_VERSION_VALUE);
         }
       } catch (IllegalArgumentException e) {
+        // A stream that this side ends is not cancelled, so gone() is never called.
+        ended = true;
         outbox.fail(e);
         inbox.close();
       }
@@ -209,6 +211,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
         if (run == null) {
           throw new IllegalStateException("Train was called before Open");
         }
+        run.beginStream();
         for (StudentCommand command = inbox.take(); command != null; command = inbox.take()) {
           run.carryOut(command, inbox, outbox);
         }
