@@ -75,6 +75,15 @@ final class JsonLines implements AutoCloseable {
     }
   }
 
+  /** Returns once everything that was added is on the disk. */
+  void sync() {
+    try {
+      channel.force(/* metaData= */ false);
+    } catch (IOException e) {
+      throw cannotWrite(path, e);
+    }
+  }
+
   @Override
   public void close() {
     try {

@@ -27,21 +27,27 @@ final class RecordedPlans implements PlanSource {
     if (!Files.isRegularFile(file)) {
       throw new RunException(ExitCode.USAGE, "no recorded plans at " + file);
     }
-    return new RecordedPlans(file, config);
+    return new RecordedPlans(List.of(file), config);
   }
 
-  /** Of a file that need not exist. */
-  RecordedPlans(Path file, RunConfig config) {
-    this.file = file;
+  /**
+   * @param files which need not exist; the last one's plans count more, and messages name it
+   */
+  RecordedPlans(List<Path> files, RunConfig config) {
+    this.file = files.get(files.size() - 1);
     this.config = config;
-    for (JsonNode node : JsonLines.read(file)) {
+    files.forEach(this::read);
+  }
+
+  private void read(Path from) {
+    for (JsonNode node : JsonLines.read(from)) {
       try {
         PlanLine line = JsonLines.JSON.treeToValue(node, PlanLine.class);
         lines.put(line.step(), line);
       } catch (JsonProcessingException e) {
         throw new RunException(
             ExitCode.BAD_DATA,
-            file + " holds a line that is no plan: " + e.getOriginalMessage(),
+            from + " holds a line that is no plan: " + e.getOriginalMessage(),
             e);
       }
     }

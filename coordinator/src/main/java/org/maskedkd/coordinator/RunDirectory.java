@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
@@ -24,6 +26,10 @@ public final class RunDirectory implements AutoCloseable {
 
   private static final String CONFIG = "config.yaml";
   private static final String PLANS = "plans.jsonl";
+
+  /** The plans that were cut off and wait to be replayed. */
+  private static final String AHEAD = "plans-ahead.jsonl";
+
   private static final String METRICS = "metrics.jsonl";
   private static final String EPOCHS = "epochs.jsonl";
 
@@ -142,15 +148,34 @@ public final class RunDirectory implements AutoCloseable {
    * How often steps of this run were started so far: the greatest attempt of its plans, 0 for none.
    */
   int attempts() {
-    return JsonLines.read(path.resolve(PLANS)).stream()
+    return recordedPlans().stream()
+        .flatMap(file -> JsonLines.read(file).stream())
         .mapToInt(plan -> plan.path("attempt").asInt())
         .max()
         .orElse(0);
   }
 
-  /** Drops everything that came after a step, and damaged ends. */
+  /**
+   * Drops everything that came after a step, and damaged ends. Plans are put aside first: whatever
+   * dies next, and however often, they can be replayed.
+   */
   void cutBack(long step) {
     closeLines();
+    Map<Long, JsonNode> ahead = new TreeMap<>();
+    for (Path file : recordedPlans()) {
+      for (JsonNode plan : JsonLines.read(file)) {
+        if (plan.path("step").asLong() > step) {
+          ahead.put(plan.path("step").asLong(), plan);
+        }
+      }
+    }
+    if (ahead.isEmpty()) {
+      forgetPlansAhead();
+    } else {
+      StringBuilder text = new StringBuilder();
+      ahead.values().forEach(plan -> text.append(plan).append('\n'));
+      JsonLines.replace(path.resolve(AHEAD), text.toString());
+    }
     for (String file : List.of(PLANS, METRICS, EPOCHS)) {
       JsonLines.cutBack(
           path.resolve(file), line -> line.has("step") && line.get("step").asLong() <= step);
@@ -214,6 +239,13 @@ public final class RunDirectory implements AutoCloseable {
     metrics.add(step, /* sync= */ false);
   }
 
+  /** Before a checkpoint, which makes the student forget the records up to it. */
+  void syncSteps() {
+    if (metrics != null) {
+      metrics.sync();
+    }
+  }
+
   void add(EpochLine epoch) {
     epochs = epochs == null ? JsonLines.append(path.resolve(EPOCHS)) : epochs;
     epochs.add(epoch, /* sync= */ true);
@@ -230,9 +262,18 @@ public final class RunDirectory implements AutoCloseable {
     epochs = null;
   }
 
-  /** The recorded plans. */
-  Path plans() {
-    return path.resolve(PLANS);
+  /** Where plans were recorded; of a step that is in several places, the last one counts. */
+  List<Path> recordedPlans() {
+    return List.of(path.resolve(AHEAD), path.resolve(PLANS));
+  }
+
+  /** For a run that is to go on otherwise than it was planned. */
+  void forgetPlansAhead() {
+    try {
+      Files.deleteIfExists(path.resolve(AHEAD));
+    } catch (IOException e) {
+      throw JsonLines.cannotWrite(path.resolve(AHEAD), e);
+    }
   }
 
   @Override

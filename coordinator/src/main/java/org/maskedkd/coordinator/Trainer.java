@@ -391,6 +391,7 @@ final class Trainer {
 
   /** Whether it could be written. */
   private boolean checkpoint(long step) {
+    directory.syncSteps();
     CoordinatorState known =
         stages.state(config, step, Math.toIntExact((step - 1) / stepsPerEpoch), attempt, bestTop1);
     stages

@@ -169,7 +169,7 @@ public final class TrainingRun {
     while (true) {
       try {
         @Nullable RecordedPlans replayed =
-            resume && sameSchedule ? new RecordedPlans(directory.plans(), config) : null;
+            resume && sameSchedule ? new RecordedPlans(directory.recordedPlans(), config) : null;
         return start(directory, resume, given, replayed);
       } catch (StudentLostException e) {
         training = false;
@@ -205,6 +205,9 @@ public final class TrainingRun {
     Stages stages = open();
     int attempt = directory.attempts() + 1;
     long from = resume ? resume(stages, directory) : begin(stages);
+    if (replayed == null) {
+      directory.forgetPlansAhead();
+    }
     StartState.write(
         path,
         stages.state(config, from, 0, attempt, -1),

@@ -29,7 +29,7 @@ class RunDirectoryTest {
     }
 
     assertThat(
-            new RecordedPlans(dir.resolve("plans.jsonl"), House.config(true)).plan(1, 2, 0, true))
+            new RecordedPlans(List.of(dir.resolve("plans.jsonl")), House.config(true)).plan(1, 2, 0, true))
         .isEqualTo(plan);
   }
 
@@ -47,6 +47,34 @@ class RunDirectoryTest {
   }
 
   @Test
+  void cutBack_again_leavesEveryPlanToReplay() {
+    try (RunDirectory directory = RunDirectory.create(dir)) {
+      for (long step = 1; step <= 4; step++) {
+        directory.add(plan(step, 1, List.of(4, 6)));
+      }
+      directory.cutBack(1);
+      // Replayed in part, then lost once more.
+      directory.add(plan(2, 2, List.of(4, 6)));
+      directory.cutBack(0);
+
+      assertThat(directory.attempts()).isEqualTo(2);
+      RecordedPlans recorded =
+          new RecordedPlans(directory.recordedPlans(), House.config(true));
+      for (long step = 1; step <= 4; step++) {
+        assertThat(recorded.plan(step, 3, 0, false)).isEqualTo(plan(step, 3, List.of(4, 6)));
+      }
+
+      directory.forgetPlansAhead();
+      assertThat(new RecordedPlans(directory.recordedPlans(), House.config(true)).has(1)).isFalse();
+    }
+  }
+
+  private static PlannedStep plan(long step, int attempt, List<Integer> sizes) {
+    return new PlannedStep(
+        step, attempt, 0, 0.1, 0.5, SchedulePlanner.plan(Order.EAGER, sizes, 10, 1));
+  }
+
+  @Test
   void recordedPlans_stepMissingOrOfAnotherBatch_isRefused() throws IOException {
     Path plans = dir.resolve("plans.jsonl");
     Files.writeString(
@@ -54,7 +82,7 @@ class RunDirectoryTest {
         JsonLines.JSON.writeValueAsString(
                 new PlanLine(1, 1, 0, 1, List.of(4), 4, "eager", 0.5, null))
             + "\n");
-    RecordedPlans recorded = new RecordedPlans(plans, House.config(true));
+    RecordedPlans recorded = new RecordedPlans(List.of(plans), House.config(true));
 
     assertThat(TrainingRunTest.failure(() -> recorded.plan(2, 1, 0, true)))
         .hasMessageContaining("no plan of step 2");
