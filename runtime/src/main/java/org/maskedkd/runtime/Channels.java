@@ -53,7 +53,8 @@ public final class Channels {
         .proxyDetector(target -> null)
         .eventLoopGroup(loop)
         .withOption(ChannelOption.ALLOCATOR, Transport.allocator())
-        .intercept(new SharingMarshaller.Interceptor())
+        // The last one is the first to see a call, so answers are read as the second one says.
+        .intercept(new SealedClient(), new SharingMarshaller.Interceptor())
         .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
         .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)

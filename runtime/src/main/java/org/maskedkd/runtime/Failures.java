@@ -106,6 +106,10 @@ public final class Failures {
                   + said
                   + "); see that the address is the right stage's",
               t);
+      case INTERNAL ->
+          // Services say more than that; this is the transport, which could not read what came.
+          new RunException(
+              ExitCode.PEER_AWAY, "the connection to " + peer + " broke (" + said + ")", t);
       default ->
           new RunException(ExitCode.INTERNAL, peer + ": " + status.getCode() + ": " + said, t);
     };

@@ -40,16 +40,20 @@ final class SharingMarshaller<T extends MessageLite> implements PrototypeMarshal
           method.toBuilder().setResponseMarshaller(sharing(method.getResponseMarshaller())).build(),
           options);
     }
+  }
 
-    @SuppressWarnings("unchecked") // A prototype is of its marshaller's type.
-    private static <R> MethodDescriptor.Marshaller<R> sharing(
-        MethodDescriptor.Marshaller<R> plain) {
-      return plain instanceof PrototypeMarshaller<R> typed
-              && typed.getMessagePrototype() instanceof MessageLite prototype
-          ? (MethodDescriptor.Marshaller<R>)
-              new SharingMarshaller<>((PrototypeMarshaller<MessageLite>) typed, prototype)
-          : plain;
-    }
+  /** For what a service is asked. */
+  static <Q, R> MethodDescriptor<Q, R> requests(MethodDescriptor<Q, R> method) {
+    return method.toBuilder().setRequestMarshaller(sharing(method.getRequestMarshaller())).build();
+  }
+
+  @SuppressWarnings("unchecked") // A prototype is of its marshaller's type.
+  private static <T> MethodDescriptor.Marshaller<T> sharing(MethodDescriptor.Marshaller<T> plain) {
+    return plain instanceof PrototypeMarshaller<T> typed
+            && typed.getMessagePrototype() instanceof MessageLite prototype
+        ? (MethodDescriptor.Marshaller<T>)
+            new SharingMarshaller<>((PrototypeMarshaller<MessageLite>) typed, prototype)
+        : plain;
   }
 
   @Override
@@ -62,8 +66,14 @@ final class SharingMarshaller<T extends MessageLite> implements PrototypeMarshal
   public T parse(InputStream stream) {
     try {
       byte[] bytes;
-      if (stream instanceof KnownLength) {
-        bytes = new byte[stream.available()];
+      int length;
+      if (stream instanceof Seal.Opened opened) {
+        // Nobody else has this array.
+        bytes = opened.array();
+        length = opened.available();
+      } else if (stream instanceof KnownLength) {
+        length = stream.available();
+        bytes = new byte[length];
         int read = stream.readNBytes(bytes, 0, bytes.length);
         if (read != bytes.length) {
           throw new IOException(
@@ -71,8 +81,10 @@ final class SharingMarshaller<T extends MessageLite> implements PrototypeMarshal
         }
       } else {
         bytes = stream.readAllBytes();
+        length = bytes.length;
       }
-      CodedInputStream input = UnsafeByteOperations.unsafeWrap(bytes).newCodedInput();
+      CodedInputStream input =
+          UnsafeByteOperations.unsafeWrap(bytes, 0, length).newCodedInput();
       input.enableAliasing(true);
       T message = (T) prototype.getParserForType().parseFrom(input);
       input.checkLastTagWas(0);

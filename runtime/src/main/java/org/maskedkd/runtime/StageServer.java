@@ -145,7 +145,7 @@ public final class StageServer implements AutoCloseable {
               .addService(health.getHealthService());
       for (BindableService service : services) {
         var definition = service.bindService();
-        builder.addService(definition);
+        builder.addService(SealedServer.of(definition));
         health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
       }
       try {
