@@ -11,12 +11,12 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
     description = "Measures whole runs on this machine.",
-    subcommands = {BenchPipelineCommand.class, ColocatedCommand.class})
+    subcommands = {BenchPipelineCommand.class, BenchChaosCommand.class, ColocatedCommand.class})
 final class BenchCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "no benchmark given, expected pipeline");
+    throw new ParameterException(spec.commandLine(), "no benchmark given, expected pipeline or chaos");
   }
 }

@@ -291,7 +291,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
     return Files.createDirectories(out);
   }
 
-  private static void delete(Path tree) throws IOException {
+  static void delete(Path tree) throws IOException {
     try (Stream<Path> files = Files.walk(tree)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.deleteIfExists(file);

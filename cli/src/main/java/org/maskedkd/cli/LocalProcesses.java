@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.LocalAddresses;
@@ -92,6 +93,16 @@ final class LocalProcesses implements AutoCloseable {
    * @param local is closed with this
    */
   static LocalProcesses start(List<StageSpec> specs, Path logs, LocalAddresses local) {
+    return start(specs, logs, local, RestartBudget::standard);
+  }
+
+  /**
+   * The same, started again as often as the caller says.
+   *
+   * @param restarts gives the budget of each stage
+   */
+  static LocalProcesses start(
+      List<StageSpec> specs, Path logs, LocalAddresses local, Supplier<RestartBudget> restarts) {
     try {
       Files.createDirectories(logs);
     } catch (IOException e) {
@@ -99,7 +110,9 @@ final class LocalProcesses implements AutoCloseable {
     }
     return new LocalProcesses(
         local,
-        specs.stream().map(spec -> StageProcess.start(spec, local.of(spec.name()), logs)).toList());
+        specs.stream()
+            .map(spec -> StageProcess.start(spec, local.of(spec.name()), logs, restarts.get()))
+            .toList());
   }
 
   /**

@@ -35,11 +35,10 @@ import org.slf4j.LoggerFactory;
 final class StageProcess {
   private static final Logger log = LoggerFactory.getLogger(StageProcess.class);
   private static final String LISTENING = "listening ";
-  private static final int MOST_RESTARTS = 10;
   private static final int TAIL_CHARACTERS = 2000;
 
   /** Ends that another start would only repeat. */
-  private static final Set<Integer> FINAL =
+  static final Set<Integer> FINAL =
       Set.of(
           ExitCode.DONE.code(),
           ExitCode.USAGE.code(),
@@ -50,15 +49,17 @@ final class StageProcess {
   private final StageSpec spec;
   private final String listen;
   private final Path logs;
+  private final RestartBudget restarts;
   private final CompletableFuture<String> address = new CompletableFuture<>();
   private final Thread watcher;
   private @Nullable Process process;
   private boolean closing;
 
-  private StageProcess(StageSpec spec, String listen, Path logs) {
+  private StageProcess(StageSpec spec, String listen, Path logs, RestartBudget restarts) {
     this.spec = spec;
     this.listen = listen;
     this.logs = logs;
+    this.restarts = restarts;
     this.watcher = new Thread(this::watch, "watch-" + spec.name());
     watcher.setDaemon(true);
   }
@@ -67,9 +68,10 @@ final class StageProcess {
    * Starts the process without waiting until it serves.
    *
    * @param listen where it is to serve
+   * @param restarts how often it is started again
    */
-  static StageProcess start(StageSpec spec, String listen, Path logs) {
-    StageProcess stage = new StageProcess(spec, listen, logs);
+  static StageProcess start(StageSpec spec, String listen, Path logs, RestartBudget restarts) {
+    StageProcess stage = new StageProcess(spec, listen, logs, restarts);
     stage.watcher.start();
     return stage;
   }
@@ -158,7 +160,7 @@ final class StageProcess {
 
   private void watch() {
     try {
-      for (int starts = 1; ; starts++) {
+      while (true) {
         Path err = logs.resolve(spec.name() + ".err");
         long before = Files.exists(err) ? Files.size(err) : 0;
         int code = runOnce(err);
@@ -173,7 +175,7 @@ final class StageProcess {
           address.completeExceptionally(endedEarly(code, tail(err, before)));
           return;
         }
-        if (FINAL.contains(code) || starts > MOST_RESTARTS) {
+        if (FINAL.contains(code) || !restarts.take()) {
           log.error("{} ended with exit code {}: {}", spec.name(), code, tail(err, before));
           return;
         }
