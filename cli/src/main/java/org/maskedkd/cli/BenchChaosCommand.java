@@ -57,7 +57,8 @@ final class BenchChaosCommand implements Callable<Integer> {
       names = "--longest-pause",
       defaultValue = "65",
       paramLabel = "SECONDS",
-      description = "Default: ${DEFAULT-VALUE}, more than the run waits for a peer that says nothing.")
+      description =
+          "Default: ${DEFAULT-VALUE}, more than the run waits for a peer that says nothing.")
   private double longestPause;
 
   @Option(
@@ -116,8 +117,7 @@ final class BenchChaosCommand implements Callable<Integer> {
     require(teachers >= 1, "--teachers is " + teachers + ", expected 1 or more");
     require(faultEvery > 0, "--fault-every is " + faultEvery + ", expected more than 0");
     require(steps >= 0, "--steps is " + steps + ", expected 0 or more");
-    int length =
-        steps > 0 ? steps : Math.max(LEAST_STEPS, STEPS_PER_EVENT * (kills + pauses));
+    int length = steps > 0 ? steps : Math.max(LEAST_STEPS, STEPS_PER_EVENT * (kills + pauses));
     GracefulStop stop = GracefulStop.install();
     Path folder = folder();
     try {

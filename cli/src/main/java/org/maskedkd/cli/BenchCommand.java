@@ -17,6 +17,7 @@ final class BenchCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "no benchmark given, expected pipeline or chaos");
+    throw new ParameterException(
+        spec.commandLine(), "no benchmark given, expected pipeline or chaos");
   }
 }

@@ -3,8 +3,8 @@ package org.maskedkd.cli;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.Random;
+import java.util.SplittableRandom;
 import org.maskedkd.cli.ChaosEvent.Kind;
 import org.maskedkd.cli.ChaosEvent.Role;
 

@@ -98,8 +98,7 @@ record ChaosResult(
     Map<String, RoleRecovery> byRole = new LinkedHashMap<>();
     for (Role role : Role.values()) {
       byRole.put(
-          role.text(),
-          RoleRecovery.of(recoveries.stream().filter(r -> r.role() == role).toList()));
+          role.text(), RoleRecovery.of(recoveries.stream().filter(r -> r.role() == role).toList()));
     }
     return byRole;
   }
@@ -135,14 +134,7 @@ record ChaosResult(
     lines.add(
         String.format(
             "%-12s %6s %6s %10s %10s %12s %12s %12s",
-            "recovery of",
-            "kills",
-            "alone",
-            "median",
-            "most",
-            "caught up",
-            "most",
-            "overlapping"));
+            "recovery of", "kills", "alone", "median", "most", "caught up", "most", "overlapping"));
     recoverySeconds.forEach(
         (role, r) ->
             lines.add(

@@ -15,7 +15,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.cli.ChaosEvent.Kind;
 import org.maskedkd.cli.ChaosEvent.Role;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
@@ -102,8 +101,7 @@ final class ChaosRun {
    * @param window seconds from the first step on, over which the events' moments are spread
    * @throws RunException when the run ends otherwise, or a signal stops this process
    */
-  Outcome follow(List<ChaosEvent> events, double window)
-      throws IOException, InterruptedException {
+  Outcome follow(List<ChaosEvent> events, double window) throws IOException, InterruptedException {
     try {
       return toTheEnd(new ArrayDeque<>(events), window);
     } finally {

@@ -44,7 +44,9 @@ record ChaosSetup(int steps, int teachers, long seed) {
             "name: " + name,
             "runs-dir: " + RunCommand.quoted(runsDir),
             "seed: " + seed,
-            "student: {model: '" + model(32, 3) + "', threads: 1, drop-path: 0.2, retry-seconds: 120}",
+            "student: {model: '"
+                + model(32, 3)
+                + "', threads: 1, drop-path: 0.2, retry-seconds: 120}",
             "teacher: {model: '"
                 + model(48, 2)
                 + "', weights: 'random:7', threads: 1, replicas: "

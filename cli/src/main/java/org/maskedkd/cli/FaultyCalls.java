@@ -53,8 +53,7 @@ final class FaultyCalls implements AutoCloseable {
             .maxInboundMessageSize(MOST_BYTES)
             .build();
     this.server =
-        NettyServerBuilder.forAddress(
-                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+        NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
             .maxInboundMessageSize(MOST_BYTES)
             .permitKeepAliveTime(1, TimeUnit.SECONDS)
             .permitKeepAliveWithoutCalls(true)
@@ -129,8 +128,7 @@ final class FaultyCalls implements AutoCloseable {
       NetworkFault fault = faults.take(/* ofMessages= */ true);
       if (fault == NetworkFault.REORDER && held == null) {
         held = message;
-        var unused =
-            timer.schedule(this::release, HELD_MILLIS, TimeUnit.MILLISECONDS);
+        var unused = timer.schedule(this::release, HELD_MILLIS, TimeUnit.MILLISECONDS);
         return;
       }
       out.accept(message);

@@ -31,10 +31,7 @@ import org.maskedkd.vit.SafetensorsFile;
  * @param evaluations what each line of {@code epochs.jsonl} says was measured
  */
 record RunTrace(
-    Map<String, String> digests,
-    List<Long> steps,
-    List<String> values,
-    List<String> evaluations) {
+    Map<String, String> digests, List<Long> steps, List<String> values, List<String> evaluations) {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final String FINAL = "student.safetensors";
   private static final List<String> LEARNED =
@@ -50,8 +47,7 @@ record RunTrace(
           "teacher_top1",
           "gradient_norm");
   private static final List<String> EVALUATED =
-      List.of(
-          "epoch", "step", "train_loss", "images", "loss", "top1", "top5", "ema_top1", "best");
+      List.of("epoch", "step", "train_loss", "images", "loss", "top1", "top5", "ema_top1", "best");
 
   /** Reads the directory of a run that has ended. */
   static RunTrace of(Path run) throws IOException {
@@ -120,21 +116,23 @@ record RunTrace(
     List<String> found = new ArrayList<>();
     List<Long> expected = LongStream.rangeClosed(1, reference.steps.size()).boxed().toList();
     if (!steps.equals(expected)) {
-      found.add("metrics.jsonl holds the steps %s, expected 1 to %d once each".formatted(
-          abridged(steps), expected.size()));
+      found.add(
+          "metrics.jsonl holds the steps %s, expected 1 to %d once each"
+              .formatted(abridged(steps), expected.size()));
     }
     first("metrics.jsonl", values, reference.values, found);
     first("epochs.jsonl", evaluations, reference.evaluations, found);
     if (!digests.keySet().equals(reference.digests.keySet())) {
-      found.add("it has the files %s, expected %s".formatted(
-          digests.keySet(), reference.digests.keySet()));
+      found.add(
+          "it has the files %s, expected %s"
+              .formatted(digests.keySet(), reference.digests.keySet()));
     }
     reference.digests.forEach(
         (file, digest) -> {
           String now = digests.get(file);
           if (now != null && !now.equals(digest)) {
-            found.add("the tensors of %s have SHA-256 %s, expected %s".formatted(
-                file, now, digest));
+            found.add(
+                "the tensors of %s have SHA-256 %s, expected %s".formatted(file, now, digest));
           }
         });
     return found;
@@ -144,8 +142,9 @@ record RunTrace(
       String file, List<String> lines, List<String> expected, List<String> found) {
     for (int i = 0; i < Math.min(lines.size(), expected.size()); i++) {
       if (!lines.get(i).equals(expected.get(i))) {
-        found.add("line %d of %s is %s, expected %s".formatted(
-            i + 1, file, lines.get(i), expected.get(i)));
+        found.add(
+            "line %d of %s is %s, expected %s"
+                .formatted(i + 1, file, lines.get(i), expected.get(i)));
         return;
       }
     }
@@ -157,7 +156,8 @@ record RunTrace(
   private static String abridged(List<Long> steps) {
     return steps.size() <= 8
         ? steps.toString()
-        : "%s ... %s, %d in all".formatted(
-            steps.subList(0, 4), steps.subList(steps.size() - 4, steps.size()), steps.size());
+        : "%s ... %s, %d in all"
+            .formatted(
+                steps.subList(0, 4), steps.subList(steps.size() - 4, steps.size()), steps.size());
   }
 }

@@ -29,7 +29,8 @@ class RunDirectoryTest {
     }
 
     assertThat(
-            new RecordedPlans(List.of(dir.resolve("plans.jsonl")), House.config(true)).plan(1, 2, 0, true))
+            new RecordedPlans(List.of(dir.resolve("plans.jsonl")), House.config(true))
+                .plan(1, 2, 0, true))
         .isEqualTo(plan);
   }
 
@@ -58,8 +59,7 @@ class RunDirectoryTest {
       directory.cutBack(0);
 
       assertThat(directory.attempts()).isEqualTo(2);
-      RecordedPlans recorded =
-          new RecordedPlans(directory.recordedPlans(), House.config(true));
+      RecordedPlans recorded = new RecordedPlans(directory.recordedPlans(), House.config(true));
       for (long step = 1; step <= 4; step++) {
         assertThat(recorded.plan(step, 3, 0, false)).isEqualTo(plan(step, 3, List.of(4, 6)));
       }

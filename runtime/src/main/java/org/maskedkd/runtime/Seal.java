@@ -99,7 +99,9 @@ final class Seal {
       ByteBuffer end = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
       if (length < 0 || end.getShort(length) != TAG) {
         throw damaged(
-            "a message of " + bytes.length + " bytes without a checksum: it was damaged on its way,"
+            "a message of "
+                + bytes.length
+                + " bytes without a checksum: it was damaged on its way,"
                 + " or the peer runs another release");
       }
       int found = end.getInt(length + 2);

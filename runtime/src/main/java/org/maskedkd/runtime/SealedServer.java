@@ -72,9 +72,9 @@ final class SealedServer {
     /** Ends the call at once. */
     void breakOff(String why) {
       broken = true;
-      StatusRuntimeException status =
-          Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
-      raw.close(status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
+      StatusRuntimeException status = Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
+      raw.close(
+          status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
     }
 
     @Override

@@ -83,8 +83,7 @@ final class SharingMarshaller<T extends MessageLite> implements PrototypeMarshal
         bytes = stream.readAllBytes();
         length = bytes.length;
       }
-      CodedInputStream input =
-          UnsafeByteOperations.unsafeWrap(bytes, 0, length).newCodedInput();
+      CodedInputStream input = UnsafeByteOperations.unsafeWrap(bytes, 0, length).newCodedInput();
       input.enableAliasing(true);
       T message = (T) prototype.getParserForType().parseFrom(input);
       input.checkLastTagWas(0);

@@ -184,8 +184,7 @@ class SealTest {
     Echo echo = new Echo();
     try (StageServer server = StageServer.listen("127.0.0.1:0").service(echo).start()) {
       ManagedChannel sealing = Channels.connect(server.address());
-      ManagedChannel plain =
-          NettyChannelBuilder.forTarget(server.address()).usePlaintext().build();
+      ManagedChannel plain = NettyChannelBuilder.forTarget(server.address()).usePlaintext().build();
       try {
         assertThat(answerOf(sealing))
             .isEqualTo(TeacherSignal.newBuilder().setKey(MESSAGE.getKey()).build());
