@@ -87,8 +87,7 @@ class SealTest {
   void open_soundMessages_areTheSame() throws Exception {
     for (int i = 0; i < 3; i++) {
       InputStream opened = received.open(raw(sealed()));
-      assertThat(opened).isNotNull();
-      assertThat(opened.readAllBytes()).isEqualTo(MESSAGE.toByteArray());
+      assertThat(opened).hasBinaryContent(MESSAGE.toByteArray());
     }
   }
 
