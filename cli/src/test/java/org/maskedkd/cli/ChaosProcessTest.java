@@ -43,6 +43,7 @@ class ChaosProcessTest {
   }
 
   @Test
+  @Tag("soak")
   void chaos_networkThatDoesHarm_isIdentical() throws JsonProcessingException {
     JsonNode result =
         chaos(
