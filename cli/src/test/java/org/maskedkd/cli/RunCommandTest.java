@@ -127,7 +127,7 @@ class RunCommandTest {
     StageSpec spec =
         new StageSpec(
             "student", StageSpec.Role.STUDENT, List.of("--run-root", folder.toString()), 1);
-    StageProcess stage = StageProcess.start(spec, "127.0.0.1:0", folder);
+    StageProcess stage = StageProcess.start(spec, "127.0.0.1:0", folder, RestartBudget.standard());
     String address = stage.address(Duration.ofMinutes(2));
     stage.requestStop();
     stage.awaitStop(Duration.ofMinutes(1));
