@@ -67,6 +67,15 @@ abstract class RunCommand implements Callable<Integer> {
       description = "End after step N of the run; 0: at its own end.")
   private long maxSteps;
 
+  @Option(
+      names = "--grace-seconds",
+      defaultValue = "30",
+      paramLabel = "S",
+      description =
+          "How long a stop may take: a step that is not done after half of it is given up."
+              + " Default: ${DEFAULT-VALUE}")
+  private int graceSeconds;
+
   @Option(names = "--dry-run", description = "Open and check everything, estimate, train nothing.")
   private boolean dryRun;
 
@@ -106,6 +115,10 @@ abstract class RunCommand implements Callable<Integer> {
   public final Integer call() throws InterruptedException {
     if (maxSteps < 0) {
       throw new RunException(ExitCode.USAGE, "--max-steps is " + maxSteps + ", expected 0 or more");
+    }
+    if (graceSeconds < 1) {
+      throw new RunException(
+          ExitCode.USAGE, "--grace-seconds is " + graceSeconds + ", expected 1 or more");
     }
     StageName.keepNothing();
     RunConfig config = config();
@@ -270,7 +283,7 @@ abstract class RunCommand implements Callable<Integer> {
       stop.onRequest(
           () -> {
             log.warn("asked to stop: a step under way is finished first; once more to end at once");
-            run.requestStop(ExitCode.of(stop.signalExitCode()));
+            run.requestStop(ExitCode.of(stop.signalExitCode()), Duration.ofSeconds(graceSeconds));
           });
       return run.run();
     } finally {

@@ -15,9 +15,11 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
+import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.StudentGrpc;
+import org.maskedkd.proto.v1.StudentSpec;
 import org.maskedkd.runtime.Channels;
 
 /**
@@ -118,11 +120,14 @@ final class SharedStages implements AutoCloseable {
           .open(
               OpenStudent.newBuilder()
                   .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
-                  .setRun("/")
+                  .setRun("nobody")
+                  .setBatch(1)
+                  .setStudent(StudentSpec.newBuilder().setModel(TinyRun.TEACHER))
+                  .setData(DataSpec.newBuilder().setTrain("/absent"))
                   .build());
-      throw new AssertionError("a run named '/' was opened");
+      throw new AssertionError("a run without data was opened");
     } catch (StatusRuntimeException refused) {
-      if (!String.valueOf(refused.getMessage()).contains("name")) {
+      if (!String.valueOf(refused.getMessage()).contains("absent")) {
         throw refused;
       }
     } finally {

@@ -71,6 +71,38 @@ class StopProcessTest {
   }
 
   @Test
+  void coordinator_terminatedWhileItsTeacherStalls_exits143WithACheckpointOfTheLastCommittedStep(
+      SharedStages stages) {
+    TinyRun run = stages.run("stalled", 1, with(TinyRun.LONG, "--grace-seconds=8")).awaitSteps(3);
+    MaskedKdProcess.freeze(stages.teacherProcess().pid());
+    try (MaskedKdProcess process = run.process()) {
+      process.terminate();
+      process.endsWith(143);
+    } finally {
+      MaskedKdProcess.thaw(stages.teacherProcess().pid());
+    }
+    int step = run.steps().size();
+    assertThat(run.steps()).isEqualTo(TinyRun.firstSteps(step));
+    assertThat(run.checkpoints()).endsWith((long) step);
+    assertThat(run.said())
+        .contains("is given up")
+        .contains("stopped after step " + step + " with a checkpoint; go on with --resume");
+
+    TinyRun resumed = stages.resume(run, 1, "--max-steps=" + (step + 2)).endsWith(0);
+    assertThat(resumed.steps()).isEqualTo(TinyRun.firstSteps(step + 2));
+  }
+
+  @Test
+  void studentStage_terminatedWithoutARun_exits143AtOnce() {
+    try (MaskedKdProcess process =
+        MaskedKdProcess.start(folder, "student-stage", "--listen=127.0.0.1:0")) {
+      process.awaitText("listening");
+      process.terminate();
+      process.endsWith(143);
+    }
+  }
+
+  @Test
   void train_interruptedWhileStagesStart_exits130AndLeavesNoProcess() {
     TinyRun run = TinyRun.train(folder, "early", TinyRun.LONG);
     try (MaskedKdProcess process = run.process()) {

@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import com.google.protobuf.MessageLite;
 import io.grpc.Status;
 import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
@@ -8,6 +9,7 @@ import java.util.Deque;
 import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.MessageLimits;
 
 /**
  * A call with messages both ways, as the event loop sees it. Messages wait here while gRPC is not
@@ -15,9 +17,10 @@ import org.jspecify.annotations.Nullable;
  * nothing is sent that no sample in flight stands behind. After {@link #cancel} nothing is heard of
  * it any more.
  */
-final class DuplexStream<Q, R> implements ClientResponseObserver<Q, R> {
+final class DuplexStream<Q extends MessageLite, R> implements ClientResponseObserver<Q, R> {
 
   private final EventLoop loop;
+  private final int limit;
   private final Consumer<R> onMessage;
   private final Consumer<Throwable> onEnd;
   private final Deque<Q> waiting = new ArrayDeque<>();
@@ -27,11 +30,13 @@ final class DuplexStream<Q, R> implements ClientResponseObserver<Q, R> {
   /**
    * To be passed to the method of an asynchronous stub whose executor is {@code loop}.
    *
+   * @param limit bytes of the largest message that the peer takes, see {@link MessageLimits#agree}
    * @param onEnd gets why the stream ended, also when the peer ended it in order; not called after
    *     {@link #cancel}
    */
-  DuplexStream(EventLoop loop, Consumer<R> onMessage, Consumer<Throwable> onEnd) {
+  DuplexStream(EventLoop loop, int limit, Consumer<R> onMessage, Consumer<Throwable> onEnd) {
     this.loop = loop;
+    this.limit = limit;
     this.onMessage = onMessage;
     this.onEnd = onEnd;
   }
@@ -43,6 +48,8 @@ final class DuplexStream<Q, R> implements ClientResponseObserver<Q, R> {
   }
 
   void send(Q message) {
+    MessageLimits.requireFits(
+        message.getClass().getSimpleName(), message.getSerializedSize(), limit);
     waiting.add(message);
     drain();
   }

@@ -44,6 +44,7 @@ final class EventLoop implements Executor {
       new PriorityQueue<>((a, b) -> Long.compare(a.atNanos - b.atNanos, 0));
   private final LongSupplier nanoTime;
   private volatile @Nullable Throwable failure;
+  private @Nullable GraceOverException interruption;
 
   /**
    * @param network made by this thread too
@@ -69,6 +70,11 @@ final class EventLoop implements Executor {
       }
     }
     execute(() -> {});
+  }
+
+  /** Makes {@link #runUntil} throw once. On the loop's thread. */
+  void interrupt(GraceOverException why) {
+    interruption = why;
   }
 
   /**
@@ -104,12 +110,18 @@ final class EventLoop implements Executor {
    * Handles events until {@code done}, which is asked before the first and after each.
    *
    * @throws RunException what {@link #fail} was given
+   * @throws GraceOverException what {@link #interrupt} was given
    */
   void runUntil(BooleanSupplier done) {
     while (true) {
       Throwable failed = failure;
       if (failed != null) {
         throw asRunException(failed);
+      }
+      GraceOverException over = interruption;
+      if (over != null) {
+        interruption = null;
+        throw over;
       }
       if (done.getAsBoolean()) {
         return;

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
@@ -137,7 +138,9 @@ final class ForwardedInbox {
       throw new IllegalArgumentException(
           "it keeps " + kept + " patches, expected 1 to " + patches(teacherGrid));
     }
-    Tensors.required(tensors, "kept_patches", samples, kept, patchBytes(teacherGrid));
+    TensorFrames.require(tensors, "kept_indices", DType.DTYPE_INT32, samples, kept);
+    TensorFrames.require(
+        tensors, "kept_patches", DType.DTYPE_UINT8, samples, kept, patchBytes(teacherGrid));
     return new MaskedWork(key, samples, relay(key, assembler));
   }
 

@@ -16,6 +16,7 @@ import java.util.random.RandomGenerator;
  * @param hedgeFraction of its deadline, after which an idle teacher gets the micro-batch too; 0 for
  *     never
  * @param resolve between two looks at what addresses a name has
+ * @param studentSilence while the student says nothing at all
  */
 record Patience(
     Duration student,
@@ -26,7 +27,8 @@ record Patience(
     Duration leastDeadline,
     double deadlineFactor,
     double hedgeFraction,
-    Duration resolve) {
+    Duration resolve,
+    Duration studentSilence) {
 
   static Patience standard(RunConfig config) {
     RunConfig.Teacher teacher = config.teacher();
@@ -39,7 +41,8 @@ record Patience(
         seconds(teacher.leastDeadlineSeconds()),
         teacher.deadlineFactor(),
         teacher.hedgeFraction(),
-        seconds(teacher.resolveSeconds()));
+        seconds(teacher.resolveSeconds()),
+        Duration.ofMinutes(30));
   }
 
   private static Duration seconds(double seconds) {

@@ -11,6 +11,7 @@ import org.maskedkd.proto.v1.Optimization;
 import org.maskedkd.proto.v1.Precision;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.StudentSpec;
+import org.maskedkd.runtime.MessageLimits;
 
 /** The configuration in the form that the stages are told it. */
 final class Specs {
@@ -22,6 +23,7 @@ final class Specs {
         .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
         .setRun(config.name())
         .setMaxMicroBatch(maxMicroBatch)
+        .setMaxMessageBytes(MessageLimits.ANSWER_BYTES)
         .build();
   }
 
@@ -45,6 +47,7 @@ final class Specs {
                           case RANDOM -> Masking.Criterion.CRITERION_RANDOM;
                         }))
             .setSeed(config.seed())
+            .setMaxMessageBytes(MessageLimits.ANSWER_BYTES)
             .setBatch(config.schedule().batch());
     if (teacherGrid != null) {
       open.setTeacherGrid(teacherGrid);

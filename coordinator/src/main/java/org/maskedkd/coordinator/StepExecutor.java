@@ -71,6 +71,9 @@ final class StepExecutor {
   private final BitSet forwarded = new BitSet();
   private final BitSet answered = new BitSet();
 
+  /** What the student was sent with its gradients. */
+  private final LossParts.Builder sums = LossParts.newBuilder();
+
   /** Patches that the teachers' queue does not hold yet. */
   private final Map<Integer, MaskedWork> held = new HashMap<>();
 
@@ -141,6 +144,7 @@ final class StepExecutor {
     queued = plan.schedule().stale();
     forwarded.clear();
     answered.clear();
+    sums.clear();
     inbox.clear();
     teacherSpans.clear();
     student.clock().ask();
@@ -219,6 +223,7 @@ final class StepExecutor {
               "%s ended step %d after %d of %d gradients",
               student.name(), plan().step(), answered.cardinality(), count()));
     }
+    PeerCheck.record(student.name(), plan(), record, sums.build());
     int ahead = plan().schedule().ahead().size();
     if (handedAhead.cardinality() != ahead) {
       throw new RunException(
@@ -407,6 +412,11 @@ final class StepExecutor {
       throw new RunException(ExitCode.INTERNAL, notFinite(micro, teacher, parts));
     }
     answered.set(micro.key().getIndex());
+    sums.setTotal(sums.getTotal() + parts.getTotal())
+        .setBase(sums.getBase() + parts.getBase())
+        .setDistillation(sums.getDistillation() + parts.getDistillation())
+        .setStudentCorrect(sums.getStudentCorrect() + parts.getStudentCorrect())
+        .setTeacherCorrect(sums.getTeacherCorrect() + parts.getTeacherCorrect());
     List<List<Tensor>> groups =
         TensorFrames.cut(
             List.of(TensorFrames.floats("logits_gradient", gradient, micro.samples(), classes)));

@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Objects;
@@ -19,6 +20,7 @@ import org.maskedkd.proto.v1.WhereReply;
 import org.maskedkd.proto.v1.WhereRequest;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.RunException;
 
 /**
@@ -39,6 +41,11 @@ final class StudentLink implements AutoCloseable {
   private final RandomGenerator jitter;
   private @Nullable DuplexStream<StudentCommand, StudentEvent> stream;
   private @Nullable StudentLostException lost;
+
+  /** Since when the run waits for the student; the largest value while it does not. */
+  private long awaitedSince = Long.MAX_VALUE;
+
+  private int limit = MessageLimits.REQUEST_BYTES;
 
   StudentLink(EventLoop loop, Peer peer, Patience patience) {
     this.loop = loop;
@@ -72,12 +79,15 @@ final class StudentLink implements AutoCloseable {
     long began = loop.nanoTime();
     for (int failures = 1; ; failures++) {
       try {
-        return await(
-            reply ->
-                StudentGrpc.newStub(peer.channel())
-                    .withExecutor(loop)
-                    .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
-                    .open(request, reply));
+        StudentOpened opened =
+            await(
+                reply ->
+                    StudentGrpc.newStub(peer.channel())
+                        .withExecutor(loop)
+                        .withDeadlineAfter(OPEN_MINUTES, TimeUnit.MINUTES)
+                        .open(request, reply));
+        limit = MessageLimits.agree(opened.getMaxMessageBytes(), name());
+        return opened;
       } catch (StudentLostException e) {
         if (loop.nanoTime() - began >= patience.student().toNanos()) {
           throw e.why();
@@ -123,9 +133,11 @@ final class StudentLink implements AutoCloseable {
     close();
     events.clear();
     lost = null;
+    awaitedSince = Long.MAX_VALUE;
     stream =
         new DuplexStream<>(
             loop,
+            limit,
             events::add,
             t -> {
               if (failed(t) instanceof StudentLostException gone) {
@@ -135,6 +147,7 @@ final class StudentLink implements AutoCloseable {
               }
             });
     StudentGrpc.newStub(peer.channel()).withExecutor(loop).train(stream);
+    checkSilence(stream);
     clock.begin();
   }
 
@@ -148,11 +161,37 @@ final class StudentLink implements AutoCloseable {
    * @throws StudentLostException when the stream has ended
    */
   StudentEvent next() {
+    awaitedSince = loop.nanoTime();
     loop.runUntil(() -> !events.isEmpty() || lost != null);
+    awaitedSince = Long.MAX_VALUE;
     if (lost != null) {
       throw lost;
     }
     return events.remove();
+  }
+
+  /**
+   * Gives up a student that is there, as far as its system tells, but says nothing. One timer for a
+   * stream: one for each event would have to be thrown away with each event.
+   */
+  private void checkSilence(Object ofStream) {
+    if (stream != ofStream || lost != null) {
+      return;
+    }
+    Duration patient = patience.studentSilence();
+    Duration left =
+        awaitedSince == Long.MAX_VALUE
+            ? patient
+            : patient.minusNanos(loop.nanoTime() - awaitedSince);
+    if (left.isPositive()) {
+      loop.schedule(left, () -> checkSilence(ofStream));
+      return;
+    }
+    lost =
+        new StudentLostException(
+            new RunException(
+                ExitCode.PEER_AWAY,
+                "%s has said nothing for %.1f s".formatted(name(), patient.toMillis() / 1e3)));
   }
 
   /**

@@ -18,6 +18,7 @@ import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 
@@ -243,7 +244,8 @@ final class TeacherLink {
       return;
     }
     classes = opened.getModel().getClasses();
-    stream = new DuplexStream<>(loop, this::signal, this::streamFailed);
+    int limit = MessageLimits.agree(opened.getMaxMessageBytes(), name());
+    stream = new DuplexStream<>(loop, limit, this::signal, this::streamFailed);
     TeacherGrpc.newStub(peer.channel()).withExecutor(loop).supervise(stream);
     state = State.READY;
     pace = new TeacherPace();

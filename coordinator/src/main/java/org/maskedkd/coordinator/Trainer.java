@@ -192,7 +192,8 @@ final class Trainer {
     }
   }
 
-  private ExitCode stopped(long step, ExitCode code) {
+  /** Ends the run after {@code step}, the last one that was committed. */
+  ExitCode stopped(long step, ExitCode code) {
     if (checkpointed < step && !checkpoint(step)) {
       throw new RunException(
           ExitCode.CANNOT_WRITE, "stopped after step " + step + ", but without a checkpoint of it");
@@ -361,10 +362,32 @@ final class Trainer {
                         .setImages(config.evaluation().images())
                         .setBatch(config.evaluation().batch()))
                 .build());
-    return stages
-        .student()
-        .expect(EventCase.EVALUATED, p -> progress.evaluating(p.getImages(), p.getOf()))
-        .getEvaluated();
+    Evaluated found =
+        stages
+            .student()
+            .expect(EventCase.EVALUATED, p -> progress.evaluating(p.getImages(), p.getOf()))
+            .getEvaluated();
+    boolean sound =
+        found.getId() == evaluations
+            && found.getTop1() >= 0
+            && found.getTop1() <= found.getTop5()
+            && found.getTop5() <= found.getImages()
+            && found.getImages() >= 1
+            && found.getSeconds() >= 0;
+    if (!sound) {
+      throw new RunException(
+          ExitCode.INTERNAL,
+          "%s answered evaluation %d wrongly: %d of %d images right, %d among five, in %s s, as evaluation %d"
+              .formatted(
+                  stages.student().name(),
+                  evaluations,
+                  found.getTop1(),
+                  found.getImages(),
+                  found.getTop5(),
+                  found.getSeconds(),
+                  found.getId()));
+    }
+    return found;
   }
 
   /** Whether it could be written. */
@@ -410,7 +433,16 @@ final class Trainer {
       progress.note("WARNING: no checkpoint of step " + step + ": " + done.getWarning());
       return false;
     }
-    checkpointed = done.getStep();
+    if (done.getStep() != step) {
+      throw new RunException(
+          ExitCode.INTERNAL,
+          stages.student().name()
+              + " wrote a checkpoint of step "
+              + done.getStep()
+              + ", expected "
+              + step);
+    }
+    checkpointed = step;
     return true;
   }
 

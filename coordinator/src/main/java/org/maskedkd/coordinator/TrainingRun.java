@@ -1,7 +1,9 @@
 package org.maskedkd.coordinator;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +16,7 @@ import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.proto.v1.WhereReply;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
@@ -36,6 +39,8 @@ public final class TrainingRun {
    */
   public record Options(boolean resume, long maxSteps, @Nullable Path plans, boolean dryRun) {}
 
+  private static final Duration STUDENT_PAUSE = Duration.ofMillis(50);
+
   private final RunConfig config;
   private final Path path;
   private final Options options;
@@ -46,6 +51,7 @@ public final class TrainingRun {
   private final @Nullable TeacherPool pool;
   private volatile @Nullable ExitCode stop;
   private volatile boolean training;
+  private @Nullable Trainer trainer;
 
   /**
    * A run that has not begun.
@@ -122,12 +128,49 @@ public final class TrainingRun {
    * finished, a checkpoint written. Before training has begun the run ends at once. From any
    * thread.
    *
+   * <p>What is not done after half of {@code grace} is given up, and the checkpoint is that of the
+   * last committed step; when all of it is over the run ends without one.
+   *
    * @param code what {@link #run} is then to return
    */
-  public void requestStop(ExitCode code) {
+  public void requestStop(ExitCode code, Duration grace) {
     stop = code;
     if (!training) {
       loop.fail(new RunException(code, "stopped while no step was under way"));
+      return;
+    }
+    loop.execute(
+        () -> {
+          loop.schedule(grace.dividedBy(2), () -> loop.interrupt(new GraceOverException()));
+          loop.schedule(
+              grace,
+              () ->
+                  loop.fail(
+                      new RunException(
+                          code,
+                          "stopped without a new checkpoint, which was not there after %d s"
+                              .formatted(grace.toSeconds()))));
+        });
+  }
+
+  /** Gives up what is under way and has the student write what it committed last. */
+  private ExitCode giveUp(RunDirectory directory, ExitCode code) {
+    Trainer left = Objects.requireNonNull(trainer, "no training was begun");
+    progress.note("what is under way takes too long for a stop and is given up");
+    while (true) {
+      student.start();
+      try {
+        WhereReply where = student.where(config.name());
+        if (!where.getOpen()) {
+          throw new RunException(
+              code, "stopped without a new checkpoint, since the student has the run no more");
+        }
+        addMissing(directory, where, directory.attempts());
+        return left.stopped(where.getCommittedStep(), code);
+      } catch (StudentLostException stillEnding) {
+        // The stage has not yet noticed that the stream before has ended.
+        loop.pause(STUDENT_PAUSE);
+      }
     }
   }
 
@@ -171,6 +214,8 @@ public final class TrainingRun {
         @Nullable RecordedPlans replayed =
             resume && sameSchedule ? new RecordedPlans(directory.recordedPlans(), config) : null;
         return start(directory, resume, given, replayed);
+      } catch (GraceOverException e) {
+        return giveUp(directory, Objects.requireNonNull(stop, "no stop was asked for"));
       } catch (StudentLostException e) {
         training = false;
         ExitCode code = stop;
@@ -231,7 +276,7 @@ public final class TrainingRun {
         replayed == null || config.schedule().staleMasks() > 0
             ? planner
             : new ReplayedPlans(replayed, planner);
-    Trainer trainer =
+    Trainer created =
         new Trainer(
             config,
             stages,
@@ -244,8 +289,9 @@ public final class TrainingRun {
             Math.max(from, last),
             () -> stop,
             state);
+    trainer = created;
     training = true;
-    return trainer.train(from);
+    return created.train(from);
   }
 
   private Stages open() {
@@ -253,6 +299,7 @@ public final class TrainingRun {
     StudentOpened opened =
         student.open(Specs.student(config, teacher == null ? null : teacher.getGrid()));
     Handshake.check(config, student.name(), opened, teacher);
+    PeerCheck.student(student.name(), opened);
     opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
     student.start();
     ForwardedInbox inbox =
@@ -302,13 +349,18 @@ public final class TrainingRun {
       step = restore(stages);
     }
     directory.cutBack(step);
+    addMissing(directory, student.where(config.name()), attempts);
+    return step;
+  }
+
+  /** Steps that the student committed and nobody wrote down. */
+  private void addMissing(RunDirectory directory, WhereReply where, int attempts) {
     Set<Long> known = directory.steps().stream().map(StepLine::step).collect(Collectors.toSet());
-    for (StepRecord record : student.where(config.name()).getRecordsList()) {
-      if (record.getStep() <= step && !known.contains(record.getStep())) {
+    for (StepRecord record : where.getRecordsList()) {
+      if (record.getStep() <= where.getCommittedStep() && !known.contains(record.getStep())) {
         directory.add(StepLine.of(record, attempts, config.distils(), null));
       }
     }
-    return step;
   }
 
   private long restore(Stages stages) {

@@ -40,6 +40,7 @@ final class House implements AutoCloseable {
 
   volatile int there;
   final List<String> readiness = Collections.synchronizedList(new ArrayList<>());
+  Duration studentSilence = Duration.ofMinutes(1);
   private final List<Server> servers = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private final List<FakeStudent> students = new ArrayList<>();
@@ -110,7 +111,8 @@ final class House implements AutoCloseable {
                 laterAnswer,
                 5,
                 hedgeFraction,
-                Duration.ofMillis(5)));
+                Duration.ofMillis(5),
+                studentSilence));
     run = created;
     try {
       return created.run();
@@ -125,7 +127,7 @@ final class House implements AutoCloseable {
     if (current == null) {
       throw new IllegalStateException("no run");
     }
-    current.requestStop(code);
+    current.requestStop(code, Duration.ofSeconds(30));
   }
 
   String printed() {

@@ -98,7 +98,7 @@ class TeacherChoiceTest {
             new TeacherPeers(peers, List.of()),
             OpenTeacher.getDefaultInstance(),
             /* deterministic= */ true,
-            new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY, 5, 0, HOUR),
+            new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY, 5, 0, HOUR, DAY),
             notice -> {},
             new RunState((ready, why) -> {}));
     pool.open();

@@ -34,6 +34,8 @@ public record Augment(
     double labelSmoothing,
     double evalCrop) {
 
+  private static final int MOST_PADDING = 4096;
+
   /** Where the model's square comes from. */
   public enum Crop {
     /** The shorter side is resized to size/evalCrop, and the middle is cut out. */
@@ -48,7 +50,7 @@ public record Augment(
   }
 
   public Augment {
-    require(padding >= 0, "padding", padding, "at least 0");
+    require(padding >= 0 && padding <= MOST_PADDING, "padding", padding, "in [0, 4096]");
     require(scaleMin > 0 && scaleMin <= scaleMax, "scaleMin", scaleMin, "above 0, to scaleMax");
     require(scaleMax <= 1, "scaleMax", scaleMax, "at most 1");
     require(ratioMin > 0 && ratioMin <= ratioMax, "ratioMin", ratioMin, "above 0, to ratioMax");

@@ -17,6 +17,9 @@ import java.util.TreeMap;
 public record GeneratedSpec(int classes, int images, int size, int patch, long seed, String split) {
   static final String PREFIX = "generated:";
 
+  /** Their names take half a minute to digest. */
+  private static final int MOST_IMAGES = 5_000_000;
+
   private static final List<String> SPLITS = List.of("train", "eval");
 
   public GeneratedSpec {
@@ -26,6 +29,7 @@ public record GeneratedSpec(int classes, int images, int size, int patch, long s
         classes,
         Motif.values().length);
     require(images >= classes, "images=%d are fewer than classes=%d", images, classes);
+    require(images <= MOST_IMAGES, "images=%d are more than %d", images, MOST_IMAGES);
     require(patch >= 4 && patch <= 64, "patch=%d is not in 4..64", patch);
     require(
         size % patch == 0 && size >= 4 * patch && size <= 1024,

@@ -1,7 +1,6 @@
 package org.maskedkd.data;
 
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -28,24 +27,8 @@ final class Sources {
         : FolderSource.open(path, options.decoder());
   }
 
-  /**
-   * Links inside the root are followed: whoever set up the machine put them there. A spec may come
-   * from afar.
-   */
   private static Path inside(String spec, Path dataRoot) {
-    Path root = dataRoot.toAbsolutePath().normalize();
-    Path path;
-    try {
-      path = root.resolve(spec).normalize();
-    } catch (InvalidPathException e) {
-      throw new DataException("'" + spec + "' is not a path: " + e.getMessage(), e);
-    }
-    if (!path.startsWith(root)) {
-      throw new DataException(
-          "'%s' is outside the data root %s; images must lie inside it, or be started with another root"
-              .formatted(spec, root));
-    }
-    return path;
+    return DataRoot.inside(spec, dataRoot);
   }
 
   private static boolean isArchive(String name) {

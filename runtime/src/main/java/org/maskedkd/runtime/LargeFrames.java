@@ -42,10 +42,14 @@ final class LargeFrames extends ChannelInboundHandlerAdapter {
   }
 
   private static final class Accepting extends ChannelInboundHandlerAdapter {
+    private final Admission admission = new Admission();
+
     @Override
     public void channelRead(ChannelHandlerContext context, Object accepted) {
-      ((Channel) accepted).pipeline().addLast(new LargeFrames());
-      context.fireChannelRead(accepted);
+      if (admission.admit((Channel) accepted)) {
+        ((Channel) accepted).pipeline().addLast(new LargeFrames());
+        context.fireChannelRead(accepted);
+      }
     }
   }
 

@@ -20,6 +20,19 @@ public final class Management implements AutoCloseable {
   private static final String TEXT = "text/plain; version=0.0.4; charset=utf-8";
   private static final String PLAIN = "text/plain; charset=utf-8";
 
+  static {
+    // The JDK's server waits for ever for the rest of a request, on the thread that serves all.
+    defaultProperty("sun.net.httpserver.maxReqTime", "10");
+    defaultProperty("sun.net.httpserver.maxRspTime", "30");
+    defaultProperty("jdk.httpserver.maxConnections", "64");
+  }
+
+  private static void defaultProperty(String name, String value) {
+    if (System.getProperty(name) == null) {
+      System.setProperty(name, value);
+    }
+  }
+
   private record Readiness(boolean ready, String reason) {}
 
   private final HttpServer server;

@@ -28,6 +28,14 @@ public final class StageServer implements AutoCloseable {
   private static final int KEEP_ALIVE_SECONDS = 300;
   private static final int KEEP_ALIVE_TIMEOUT_SECONDS = 60;
 
+  // A coordinator has a call all the time.
+  private static final int IDLE_MINUTES = 5;
+
+  // A coordinator has its stream, one call that waits and one for the clock.
+  private static final int MOST_CALLS = 8;
+  private static final int MOST_RESETS = 500;
+  private static final int RESET_WINDOW_SECONDS = 30;
+
   private final Server server;
   private final String address;
   private final HealthStatusManager health;
@@ -138,13 +146,16 @@ public final class StageServer implements AutoCloseable {
               .withChildOption(ChannelOption.ALLOCATOR, Transport.allocator())
               .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
               .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
-              .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
-              .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
               .permitKeepAliveTime(PERMIT_KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
               .permitKeepAliveWithoutCalls(true)
+              .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)
+              .keepAliveTimeout(KEEP_ALIVE_TIMEOUT_SECONDS, TimeUnit.SECONDS)
+              .maxConnectionIdle(IDLE_MINUTES, TimeUnit.MINUTES)
+              .maxConcurrentCallsPerConnection(MOST_CALLS)
+              .maxRstFramesPerWindow(MOST_RESETS, RESET_WINDOW_SECONDS)
               .addService(health.getHealthService());
       for (BindableService service : services) {
-        var definition = service.bindService();
+        var definition = Door.before(service.bindService());
         builder.addService(SealedServer.of(definition));
         health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
       }

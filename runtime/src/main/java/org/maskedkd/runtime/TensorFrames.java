@@ -32,6 +32,9 @@ public final class TensorFrames {
   private static final int MAX_NAME_LENGTH = 200;
   private static final int MAX_DIMENSIONS = 8;
 
+  /** A frame costs memory of its own, however small it is. */
+  private static final int MAX_SMALL_FRAMES = 64;
+
   private TensorFrames() {}
 
   /**
@@ -188,7 +191,13 @@ public final class TensorFrames {
   }
 
   private static String describe(Tensor frame) {
-    return "tensor '" + frame.getName() + "' " + frame.getDtype() + frame.getShapeList();
+    List<Long> shape = frame.getShapeList();
+    boolean tooLong = shape.size() > 2 * MAX_DIMENSIONS;
+    return "tensor "
+        + Quote.of(frame.getName())
+        + " "
+        + frame.getDtype()
+        + (tooLong ? shape.subList(0, MAX_DIMENSIONS) + "..." : shape);
   }
 
   /**
@@ -311,6 +320,7 @@ public final class TensorFrames {
     final Tensor first;
     final long total;
     long received;
+    long frames;
     ByteString data = ByteString.EMPTY;
 
     Growing(Tensor first, long total) {
@@ -338,6 +348,19 @@ public final class TensorFrames {
       if (size == 0 && total > 0) {
         throw new IllegalArgumentException(
             describe(frame) + " has an empty frame at byte " + received + " of " + total);
+      }
+      frames++;
+      // Cutting what was cut before at most doubles the frames.
+      if (frames > MAX_SMALL_FRAMES + 4 * (total / FRAME_BYTES)) {
+        throw new IllegalArgumentException(
+            describe(frame)
+                + " of "
+                + total
+                + " bytes comes in more than "
+                + (frames - 1)
+                + " frames; expected frames of about "
+                + FRAME_BYTES
+                + " bytes");
       }
       if (size % elementBytes(frame) != 0) {
         throw new IllegalArgumentException(

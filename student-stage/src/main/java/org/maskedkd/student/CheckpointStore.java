@@ -153,6 +153,12 @@ public final class CheckpointStore {
     return Optional.empty();
   }
 
+  /** The highest step of any checkpoint there, sound or not; -1 without any. */
+  long newestStep() {
+    List<Path> all = newestFirst();
+    return all.isEmpty() ? -1 : stepOf(all.get(0));
+  }
+
   /**
    * One checkpoint by itself.
    *

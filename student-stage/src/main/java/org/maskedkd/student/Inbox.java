@@ -18,22 +18,50 @@ final class Inbox {
   /** The loss gradient of one micro-batch with respect to its logits. */
   record Gradient(NamedTensor logitsGradient, LossParts loss) {}
 
+  /** A coordinator has one plan ahead, and between steps waits for each answer. */
+  private static final int MOST_WAITING = 16;
+
+  private static final long MOST_WAITING_BYTES = 4L << 20;
+
   private record StepId(String run, int attempt, long step) {}
 
   private final Queue<StudentCommand> commands = new ArrayDeque<>();
   private final Map<Integer, Gradient> gradients = new HashMap<>();
   private @Nullable StepId current;
+  private int microBatches;
+  private long waitingBytes;
   private boolean closed;
 
+  /**
+   * @throws IllegalArgumentException if more commands wait than a coordinator has reason to send
+   */
   synchronized void command(StudentCommand command) {
+    if (closed) {
+      return;
+    }
+    waitingBytes += command.getSerializedSize();
+    if (commands.size() == MOST_WAITING || waitingBytes > MOST_WAITING_BYTES) {
+      throw new IllegalArgumentException(
+          "%d commands of %d bytes would wait; at most %d of %d bytes may"
+              .formatted(commands.size() + 1, waitingBytes, MOST_WAITING, MOST_WAITING_BYTES));
+    }
     commands.add(command);
     notifyAll();
   }
 
-  /** Keeps the gradient if it belongs to the step that is running; drops it otherwise, as stale. */
+  /**
+   * Keeps the gradient if it belongs to the step that is running; drops it otherwise, as stale.
+   *
+   * @throws IllegalArgumentException if the step has no such micro-batch
+   */
   synchronized boolean gradient(MicroBatchKey key, Gradient gradient) {
     if (!new StepId(key.getRun(), key.getAttempt(), key.getStep()).equals(current)) {
       return false;
+    }
+    if (key.getIndex() < 0 || key.getIndex() >= microBatches) {
+      throw new IllegalArgumentException(
+          "a gradient of micro-batch %d; step %d has %d of them"
+              .formatted(key.getIndex(), key.getStep(), microBatches));
     }
     boolean first = gradients.putIfAbsent(key.getIndex(), gradient) == null;
     notifyAll();
@@ -43,6 +71,7 @@ final class Inbox {
   /** The stream is gone: whoever waits here is released. */
   synchronized void close() {
     closed = true;
+    commands.clear();
     notifyAll();
   }
 
@@ -51,11 +80,22 @@ final class Inbox {
     while (commands.isEmpty() && !closed) {
       wait();
     }
-    return closed ? null : commands.remove();
+    if (closed) {
+      return null;
+    }
+    StudentCommand next = commands.remove();
+    waitingBytes -= next.getSerializedSize();
+    return next;
   }
 
-  synchronized void beginStep(String run, int attempt, long step) {
+  /** Whether the stream is gone, so that nobody waits for what is being done. */
+  synchronized boolean isClosed() {
+    return closed;
+  }
+
+  synchronized void beginStep(String run, int attempt, long step, int count) {
     current = new StepId(run, attempt, step);
+    microBatches = count;
     gradients.clear();
   }
 

@@ -73,10 +73,11 @@ final class MicroBatchMessages {
   }
 
   /**
-   * @throws IllegalArgumentException if the gradient is not float32 of the logits' shape
+   * @throws IllegalArgumentException if the gradient is not float32 of the logits' shape, or counts
+   *     more correct samples than there are
    */
-  static void requireGradientShape(
-      NamedTensor gradient, long[] expected, StepPlan plan, int index) {
+  static void requireGradient(Inbox.Gradient arrived, long[] expected, StepPlan plan, int index) {
+    NamedTensor gradient = arrived.logitsGradient();
     if (gradient.dtype() != DType.DTYPE_FLOAT32 || !Arrays.equals(gradient.shape(), expected)) {
       throw new IllegalArgumentException(
           "logits_gradient of micro-batch %d, step %d must be float32 %s, found %s %s"
@@ -86,6 +87,13 @@ final class MicroBatchMessages {
                   Arrays.toString(expected),
                   gradient.dtype(),
                   Arrays.toString(gradient.shape())));
+    }
+    int correct =
+        Math.max(arrived.loss().getStudentCorrect(), arrived.loss().getTeacherCorrect());
+    if (correct > expected[0]) {
+      throw new IllegalArgumentException(
+          "the loss of micro-batch %d, step %d counts %d correct samples of %d"
+              .formatted(index, plan.getStep(), correct, expected[0]));
     }
   }
 }

@@ -104,22 +104,6 @@ final class RunData implements AutoCloseable {
     }
   }
 
-  /**
-   * A path that a coordinator named, which must lie inside the data root.
-   *
-   * @throws DataException if it does not
-   */
-  static Path inside(Path dataRoot, String name) {
-    Path root = dataRoot.toAbsolutePath().normalize();
-    Path path = root.resolve(name).normalize();
-    if (!path.startsWith(root)) {
-      throw new DataException(
-          "'%s' is outside the data root %s: move it there, or start the student with another --data-root"
-              .formatted(name, root));
-    }
-    return path;
-  }
-
   private static double evalCrop(Augmentation wire, int size) {
     return wire.getEvalCrop() == 0 ? EvalBatches.defaultCrop(size) : wire.getEvalCrop();
   }

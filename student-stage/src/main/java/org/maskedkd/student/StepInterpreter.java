@@ -86,7 +86,10 @@ final class StepInterpreter {
     return ends;
   }
 
-  private static Schedule schedule(StepPlan plan, int batch) {
+  /**
+   * @throws IllegalArgumentException if the plan cannot be carried out at all
+   */
+  static Schedule schedule(StepPlan plan, int batch) {
     List<Action> actions = new ArrayList<>(plan.getActionsCount());
     for (org.maskedkd.proto.v1.Action action : plan.getActionsList()) {
       actions.add(

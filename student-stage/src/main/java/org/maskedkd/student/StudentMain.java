@@ -1,8 +1,10 @@
 package org.maskedkd.student;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
@@ -71,6 +73,13 @@ public final class StudentMain implements Callable<Integer> {
   private boolean insecure;
 
   @Option(
+      names = "--grace-seconds",
+      defaultValue = "30",
+      paramLabel = "S",
+      description = "How long a stop may take after a signal. Default: ${DEFAULT-VALUE}")
+  private int graceSeconds;
+
+  @Option(
       names = "--exit-with-stdin",
       description =
           "End when standard input ends, and leave Ctrl-C to the process that started this.")
@@ -95,16 +104,23 @@ public final class StudentMain implements Callable<Integer> {
             insecure,
             threads,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingDevice.OPERATIONS));
+    int signal = ExitCode.DONE.code();
     try (StudentStage stage = StudentStage.start(options)) {
+      @Nullable GracefulStop stop = null;
       if (exitWithStdin) {
         GracefulStop.ignoreInterrupt();
         ParentPipe.watch(System.in, stage::requestShutdown);
       } else {
-        GracefulStop.install().onRequest(stage::requestShutdown);
+        stop = GracefulStop.install();
+        stop.onRequest(stage::requestShutdown);
       }
       System.out.println("listening " + stage.address());
       stage.awaitShutdown();
+      if (stop != null && stop.signalExitCode() != 0) {
+        stage.drain(Duration.ofSeconds(graceSeconds));
+        signal = stop.signalExitCode();
+      }
     }
-    return 0;
+    return signal;
   }
 }

@@ -2,6 +2,7 @@ package org.maskedkd.student;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
 import org.maskedkd.proto.v1.DType;
@@ -22,7 +23,6 @@ import org.maskedkd.vit.VitConfig;
  * with a gradient that is there at once. Gradients are left behind for the caller to drop.
  */
 final class StudentProfile {
-  private static final int MOST_RUNS = 1000;
   private static final float GRADIENT = 1e-3f;
 
   private final StudentDevice device;
@@ -42,22 +42,21 @@ final class StudentProfile {
   }
 
   /**
+   * @param request as {@link CommandCheck} lets it pass
+   * @param abandoned whether nobody waits for it any more
    * @return the median of the repeats for each size and operation
    */
-  Profiled measure(Profile request) throws StepAbandonedException, InterruptedException {
-    if (request.getRepeats() < 1 || request.getRepeats() > MOST_RUNS) {
-      throw new IllegalArgumentException(
-          "a profile has 1 to %d repeats, found %d".formatted(MOST_RUNS, request.getRepeats()));
-    }
+  Profiled measure(Profile request, BooleanSupplier abandoned)
+      throws StepAbandonedException, InterruptedException {
     Profiled.Builder profiled = Profiled.newBuilder();
     for (int size : request.getSizesList()) {
-      if (size < 1) {
-        throw new IllegalArgumentException("a profile's sizes are at least 1, found " + size);
-      }
       double[] forwards = new double[request.getRepeats()];
       double[] backwards = new double[request.getRepeats()];
       once(size, request.getKeep());
       for (int i = 0; i < request.getRepeats(); i++) {
+        if (abandoned.getAsBoolean()) {
+          throw new StepAbandonedException("the coordinator's stream ended");
+        }
         List<Span> spans = once(size, request.getKeep());
         forwards[i] = seconds(spans.get(0));
         backwards[i] = seconds(spans.get(1));
@@ -86,7 +85,7 @@ final class StudentProfile {
       throws StepAbandonedException, InterruptedException {
     StepPlan plan = StepPlan.newBuilder().addMicroBatchSizes(size).setKeep(keep).build();
     Inbox inbox = new Inbox();
-    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
+    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep(), 1);
     try (TrainingStep step =
         new TrainingStep(
             plan,

@@ -6,10 +6,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
+import org.maskedkd.data.DataException;
+import org.maskedkd.data.DataRoot;
 import org.maskedkd.proto.v1.Checkpoint;
 import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.Evaluate;
@@ -36,6 +39,7 @@ import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.proto.v1.WeightsChoice;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.SleepTimes;
@@ -44,7 +48,6 @@ import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
-import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.SafetensorsWriter;
 import org.maskedkd.vit.VisionTransformer;
@@ -60,6 +63,8 @@ import org.slf4j.LoggerFactory;
 final class StudentRun implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(StudentRun.class);
 
+  private static final int MOST_RECORDS = 100_000;
+
   private final OpenStudent spec;
   private final Learner learner;
   private final StudentDevice device;
@@ -73,12 +78,16 @@ final class StudentRun implements AutoCloseable {
   private final ModelInfo modelInfo;
   private final RunProvenance provenance;
   private final Metrics metrics;
+  private final CommandCheck check;
 
   private final List<StepRecord> records = new ArrayList<>();
   private volatile long committed;
 
   /** The last step of this stream failed, and plans that were sent ahead of that are void. */
   private boolean stepFailed;
+
+  /** The run directory has checkpoints that were not restored: nothing may be written there yet. */
+  private boolean begun;
 
   private StudentRun(
       OpenStudent spec,
@@ -97,6 +106,9 @@ final class StudentRun implements AutoCloseable {
     this.learner = new Learner(model, spec.getOptimization());
     this.forward = new StudentForward(model);
     VitConfig config = model.config();
+    this.check = new CommandCheck(spec, config, teacherView, data.evalImages());
+    // A run of this name may have been here before, and its checkpoints are not to be lost.
+    this.begun = checkpoints.newestStep() >= 0;
     SleepTimes sleep = options.sleep();
     this.device =
         sleep == null
@@ -139,16 +151,11 @@ final class StudentRun implements AutoCloseable {
    * @throws RuntimeException with a message for the user if anything in {@code spec} does not fit
    */
   static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics) {
-    if (!spec.getRun().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")) {
-      throw new IllegalArgumentException(
-          "a run's name must be letters, digits, '.', '_' and '-', at most 100, found '%s'"
-              .formatted(spec.getRun()));
-    }
+    VitConfig config = OpenCheck.check(spec);
     int threads = threads(spec, options);
     Torch.start(threads);
     // A run before this one may have used another number.
     Torch.useThreads(threads);
-    VitConfig config = ModelZoo.parse(spec.getStudent().getModel());
     if (spec.getStudent().getMeanCount() > 0) {
       config =
           config.withStatistics(spec.getStudent().getMeanList(), spec.getStudent().getStdList());
@@ -170,7 +177,7 @@ final class StudentRun implements AutoCloseable {
           startingPoint(spec, config, options.dataRoot()),
           spec.getStudent().getInit().isEmpty()
               ? WeightsOrigin.NONE
-              : WeightsOrigin.of(RunData.inside(options.dataRoot(), spec.getStudent().getInit())));
+              : WeightsOrigin.of(init(spec, options.dataRoot())));
     } catch (RuntimeException e) {
       data.close();
       throw e;
@@ -191,9 +198,20 @@ final class StudentRun implements AutoCloseable {
       return VisionTransformer.initialised(
           config, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
     }
-    Path init = RunData.inside(dataRoot, spec.getStudent().getInit());
     return VisionTransformer.adapted(
-        config, init, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
+        config,
+        init(spec, dataRoot),
+        spec.getSeed(),
+        precision,
+        VisionTransformer.Mode.TRAINABLE);
+  }
+
+  private static Path init(OpenStudent spec, Path dataRoot) {
+    Path init = DataRoot.inside(spec.getStudent().getInit(), dataRoot);
+    if (Files.exists(init) && !Files.isRegularFile(init)) {
+      throw new DataException(init + " is no file of weights but a folder or device");
+    }
+    return init;
   }
 
   String name() {
@@ -202,17 +220,33 @@ final class StudentRun implements AutoCloseable {
 
   /** Whether this run was opened with the very same specification. */
   boolean matches(OpenStudent other) {
-    return spec.equals(other);
+    return spec.toBuilder()
+        .clearMaxMessageBytes()
+        .build()
+        .equals(other.toBuilder().clearMaxMessageBytes().build());
   }
 
   long committedStep() {
     return committed;
   }
 
-  /** The records that no checkpoint covers yet; thread-safe. */
-  List<StepRecord> recordsSinceCheckpoint() {
+  /**
+   * The records that no checkpoint covers yet, the newest ones if they do not all fit; thread-safe.
+   *
+   * @param most bytes, as fields of a message
+   */
+  List<StepRecord> recordsSinceCheckpoint(int most) {
     synchronized (records) {
-      return List.copyOf(records);
+      long bytes = 0;
+      int first = records.size();
+      while (first > 0) {
+        bytes += records.get(first - 1).getSerializedSize() + 8L;
+        if (bytes > most) {
+          break;
+        }
+        first--;
+      }
+      return List.copyOf(records.subList(first, records.size()));
     }
   }
 
@@ -226,7 +260,13 @@ final class StudentRun implements AutoCloseable {
         .setEvalImages(data.evalImages())
         .setDataFingerprint(data.fingerprint())
         .setCommittedStep(committed)
+        .setMaxMessageBytes(MessageLimits.REQUEST_BYTES)
         .build();
+  }
+
+  /** The most that a gradient can have. */
+  long gradientBytes() {
+    return (long) spec.getBatch() * modelInfo.getClasses() * Float.BYTES;
   }
 
   /**
@@ -237,15 +277,43 @@ final class StudentRun implements AutoCloseable {
     stepFailed = false;
   }
 
+  /**
+   * Whether the command can be carried out at all; nothing is done yet.
+   *
+   * @throws IllegalArgumentException naming what was expected and what was found
+   */
+  void check(StudentCommand command) {
+    if (command.hasPlan() && stepFailed) {
+      // It was sent ahead, before the coordinator knew, and will be dropped.
+      return;
+    }
+    check.check(command);
+    if (command.hasPlan()) {
+      StepPlan plan = command.getPlan();
+      if (plan.getStep() != committed + 1) {
+        throw new IllegalArgumentException(
+            "the plan is for step %d, but this student has committed step %d: the next is %d"
+                .formatted(plan.getStep(), committed, committed + 1));
+      }
+      StepInterpreter.schedule(plan, spec.getBatch());
+    }
+    boolean writes = command.hasPlan() || command.hasCheckpoint() || command.hasExport();
+    if (begun && writes) {
+      throw new IllegalArgumentException(
+          "%s has checkpoints up to step %d of an earlier run of this name, which this one would replace: go on with --resume, choose another name, or move them away"
+              .formatted(directory, checkpoints.newestStep()));
+    }
+  }
+
   void carryOut(StudentCommand command, Inbox inbox, Outbox<StudentEvent> outbox) throws Exception {
     switch (command.getCommandCase()) {
       case PLAN -> step(command.getPlan(), inbox, outbox);
-      case PROBE -> probe(command.getProbe(), outbox);
-      case EVALUATE -> outbox.send(evaluate(command.getEvaluate(), outbox));
+      case PROBE -> probe(command.getProbe(), inbox, outbox);
+      case EVALUATE -> outbox.send(evaluate(command.getEvaluate(), inbox, outbox));
       case CHECKPOINT -> outbox.send(checkpoint(command.getCheckpoint()));
       case RESTORE -> outbox.send(restore(command.getRestore()));
       case EXPORT -> outbox.send(export(command.getExport()));
-      case PROFILE -> outbox.send(profile(command.getProfile()));
+      case PROFILE -> outbox.send(profile(command.getProfile(), inbox));
       case BACKWARD, COMMAND_NOT_SET ->
           throw new IllegalStateException(command.getCommandCase() + " is not a queued command");
     }
@@ -253,25 +321,16 @@ final class StudentRun implements AutoCloseable {
 
   private void step(StepPlan plan, Inbox inbox, Outbox<StudentEvent> outbox)
       throws InterruptedException {
-    if (!plan.getRun().equals(name())) {
-      throw new IllegalArgumentException(
-          "the plan is of run '%s', but this student was opened for run '%s'"
-              .formatted(plan.getRun(), name()));
-    }
     if (stepFailed) {
       // It was sent ahead, before the coordinator knew.
       log.info("dropped the plan of step {}, which followed a failed step", plan.getStep());
       return;
     }
-    if (plan.getStep() != committed + 1) {
-      throw new IllegalArgumentException(
-          "the plan is for step %d, but this student has committed step %d: the next is %d"
-              .formatted(plan.getStep(), committed, committed + 1));
-    }
     long begin = System.nanoTime();
     Batch batch = ahead.begin(plan.getStep());
     long ready = System.nanoTime();
-    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep());
+    inbox.beginStep(
+        plan.getRun(), plan.getAttempt(), plan.getStep(), plan.getMicroBatchSizesCount());
     try (TrainingStep step =
         new TrainingStep(
             plan,
@@ -313,6 +372,10 @@ final class StudentRun implements AutoCloseable {
               .build();
       synchronized (records) {
         records.add(record);
+        if (records.size() > MOST_RECORDS) {
+          // Whoever asks for no checkpoint cannot have them all.
+          records.subList(0, records.size() / 2).clear();
+        }
       }
       measure(record);
       outbox.send(
@@ -357,13 +420,13 @@ final class StudentRun implements AutoCloseable {
         .build();
   }
 
-  private StudentEvent profile(Profile request) throws Exception {
+  private StudentEvent profile(Profile request, Inbox inbox) throws Exception {
     try {
       return StudentEvent.newBuilder()
           .setProfiled(
               new StudentProfile(
                       device, forward.config(), teacherView, spec.getStudent().getDropPath())
-                  .measure(request))
+                  .measure(request, inbox::isClosed))
           .build();
     } finally {
       learner.dropGradients();
@@ -371,14 +434,16 @@ final class StudentRun implements AutoCloseable {
   }
 
   /** Evaluation images with what a teacher would see of them; nothing is trained. */
-  private void probe(Probe probe, Outbox<StudentEvent> outbox) {
-    if (teacherView == null) {
-      throw new IllegalArgumentException("a probe needs a teacher's grid, and this run has none");
-    }
+  private void probe(Probe probe, Inbox inbox, Outbox<StudentEvent> outbox)
+      throws StepAbandonedException, InterruptedException {
+    TeacherView view = Objects.requireNonNull(teacherView, "checked before");
     int index = 0;
     int images = 0;
     try (RunData.EvaluationPass pass = data.evaluation(probe.getImages(), probe.getMicroBatch())) {
       for (Batch batch : pass) {
+        requireOpen(inbox);
+        // Nobody's gradient holds this back.
+        outbox.awaitRoom(StudentService.MOST_UNREAD_BYTES);
         int count = batch.count();
         try (GradMode off = GradMode.off();
             Scope scope = Scope.open()) {
@@ -388,9 +453,9 @@ final class StudentRun implements AutoCloseable {
                   RunData.images(batch, 0, count),
                   count,
                   null,
-                  teacherView.needsAttention(probe.getKeep()));
+                  view.needsAttention(probe.getKeep()));
           TeacherView.Kept kept =
-              teacherView.choose(
+              view.choose(
                   RunData.images(batch, 0, count),
                   count,
                   result.saliency(),
@@ -423,21 +488,30 @@ final class StudentRun implements AutoCloseable {
             .build());
   }
 
-  private StudentEvent evaluate(Evaluate request, Outbox<StudentEvent> outbox) throws Exception {
+  private static void requireOpen(Inbox inbox) throws StepAbandonedException {
+    if (inbox.isClosed()) {
+      throw new StepAbandonedException("the coordinator's stream ended");
+    }
+  }
+
+  private StudentEvent evaluate(Evaluate request, Inbox inbox, Outbox<StudentEvent> outbox)
+      throws Exception {
     Evaluated result =
         request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA
-            ? learner.withEma(() -> evaluateNow(request, outbox))
-            : evaluateNow(request, outbox);
+            ? learner.withEma(() -> evaluateNow(request, inbox, outbox))
+            : evaluateNow(request, inbox, outbox);
     return StudentEvent.newBuilder().setEvaluated(result).build();
   }
 
-  private Evaluated evaluateNow(Evaluate request, Outbox<StudentEvent> outbox) {
+  private Evaluated evaluateNow(Evaluate request, Inbox inbox, Outbox<StudentEvent> outbox)
+      throws StepAbandonedException {
     long start = System.nanoTime();
     long lastWord = start;
     Evaluation evaluation = new Evaluation();
     int of = request.getImages() == 0 ? data.evalImages() : request.getImages();
     try (RunData.EvaluationPass pass = data.evaluation(request.getImages(), request.getBatch())) {
       for (Batch batch : pass) {
+        requireOpen(inbox);
         evaluation.add(forward, batch);
         if (System.nanoTime() - lastWord > TimeUnit.SECONDS.toNanos(1)) {
           lastWord = System.nanoTime();
@@ -504,6 +578,7 @@ final class StudentRun implements AutoCloseable {
     }
     Optional<CheckpointStore.Sound> sound =
         checkpoints.newestSound(request.getStep(), restored::addWarnings);
+    begun = begun && sound.isEmpty();
     if (sound.isPresent()) {
       CheckpointManifest manifest = sound.get().manifest();
       ahead.forget();
@@ -523,11 +598,6 @@ final class StudentRun implements AutoCloseable {
   }
 
   private StudentEvent export(Export request) throws Exception {
-    if (!request.getFile().matches("[A-Za-z0-9][A-Za-z0-9._-]*\\.safetensors")) {
-      throw new IllegalArgumentException(
-          "an export is a plain file name that ends in .safetensors, found '%s'"
-              .formatted(request.getFile()));
-    }
     Path file = directory.resolve(request.getFile());
     VisionTransformer model = learner.model();
     Exported.Builder exported = Exported.newBuilder().setFile(file.toString());

@@ -2,12 +2,16 @@ package org.maskedkd.student;
 
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.ClockReply;
 import org.maskedkd.proto.v1.ClockRequest;
+import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Protocol;
 import org.maskedkd.proto.v1.ShutdownReply;
@@ -21,8 +25,10 @@ import org.maskedkd.proto.v1.WhereReply;
 import org.maskedkd.proto.v1.WhereRequest;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
+import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
@@ -39,6 +45,12 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   // A gradient of a whole batch of 16,384 images and 1000 classes still fits.
   private static final long MAX_GRADIENT_BYTES = 64L << 20;
 
+  /** What an answer to Where takes besides its records. */
+  private static final int WHERE_BYTES = 1024;
+
+  /** What may wait for a coordinator that reads slowly before the next command is begun. */
+  static final long MOST_UNREAD_BYTES = 16L << 20;
+
   private final StudentOptions options;
   private final ExecutorService training;
   private final Metrics metrics;
@@ -46,6 +58,11 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
   /** The open run, or null. Written by the training thread, read by the network's. */
   private volatile @Nullable StudentRun open;
+
+  /** What the coordinator of the open run accepts. */
+  private volatile int answerBytes = MessageLimits.ANSWER_BYTES;
+
+  private volatile boolean draining;
 
   /** The last stream that was opened. */
   private volatile @Nullable TrainStream active;
@@ -71,10 +88,32 @@ final class StudentService extends StudentGrpc.StudentImplBase {
                       .formatted(current.name(), request.getRun()))));
       return;
     }
+    ServerCallStreamObserver<StudentOpened> call = (ServerCallStreamObserver<StudentOpened>) response;
+    // Without it gRPC throws at whoever answers a call that was given up.
+    call.setOnCancelHandler(() -> log.info("a coordinator gave up opening a run"));
+    int limit;
+    try {
+      if (draining) {
+        throw new RunException(ExitCode.PEER_AWAY, "this student is shutting down");
+      }
+      requireVersion(request);
+      limit = MessageLimits.agree(request.getMaxMessageBytes(), "the coordinator");
+      // Before the run that is open makes place.
+      OpenCheck.check(request);
+    } catch (IllegalArgumentException | RunException e) {
+      log.warn("refused to open a run: {}", Quote.line(String.valueOf(e.getMessage())));
+      response.onError(Failures.toStatus(e));
+      return;
+    }
     training.execute(
         () -> {
+          if (call.isCancelled()) {
+            return;
+          }
           try {
-            response.onNext(open(request));
+            StudentOpened opened = open(request);
+            answerBytes = limit;
+            response.onNext(opened);
             response.onCompleted();
           } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
             // Whatever went wrong must not leave the coordinator waiting for an answer.
@@ -84,13 +123,16 @@ final class StudentService extends StudentGrpc.StudentImplBase {
         });
   }
 
-  private StudentOpened open(OpenStudent request) {
+  private static void requireVersion(OpenStudent request) {
     if (request.getProtocolVersion() != Protocol.PROTOCOL_VERSION_VALUE) {
       throw new RunException(
           ExitCode.INCOMPATIBLE,
           "this student speaks protocol version %d, the coordinator speaks %d: run the same release everywhere"
               .formatted(Protocol.PROTOCOL_VERSION_VALUE, request.getProtocolVersion()));
     }
+  }
+
+  private StudentOpened open(OpenStudent request) {
     StudentRun current = open;
     if (current != null && !current.matches(request)) {
       log.info("run {} makes place for run {}", current.name(), request.getRun());
@@ -107,7 +149,31 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
   @Override
   public StreamObserver<StudentCommand> train(StreamObserver<StudentEvent> response) {
-    return new TrainStream((ServerCallStreamObserver<StudentEvent>) response);
+    TrainStream before = active;
+    if (before != null && !before.ended) {
+      response.onError(
+          Failures.toStatus(
+              new RunException(
+                  ExitCode.PEER_AWAY,
+                  "this student has a stream with another coordinator; a second one would disturb its run")));
+      return new Ignoring();
+    }
+    TrainStream stream = new TrainStream((ServerCallStreamObserver<StudentEvent>) response);
+    active = stream;
+    training.execute(stream::carryOut);
+    return stream;
+  }
+
+  /** Of a call that was refused. */
+  private static final class Ignoring implements StreamObserver<StudentCommand> {
+    @Override
+    public void onNext(StudentCommand command) {}
+
+    @Override
+    public void onError(Throwable t) {}
+
+    @Override
+    public void onCompleted() {}
   }
 
   @Override
@@ -115,10 +181,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     StudentRun run = open;
     WhereReply.Builder reply = WhereReply.newBuilder();
     if (run != null && run.name().equals(request.getRun())) {
-      reply
-          .setOpen(true)
-          .setCommittedStep(run.committedStep())
-          .addAllRecords(run.recordsSinceCheckpoint());
+      reply.setOpen(true).setCommittedStep(run.committedStep());
+      run.recordsSinceCheckpoint(answerBytes - WHERE_BYTES).forEach(reply::addRecords);
     }
     response.onNext(reply.build());
     response.onCompleted();
@@ -132,10 +196,22 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
   @Override
   public void shutdown(ShutdownRequest request, StreamObserver<ShutdownReply> response) {
-    log.info("asked to shut down: {}", request.getReason());
+    log.info("asked to shut down: {}", Quote.of(request.getReason()));
     response.onNext(ShutdownReply.getDefaultInstance());
     response.onCompleted();
     shutdown.run();
+  }
+
+  /** Takes no more runs and waits, as long as {@code most}, until the open stream has ended. */
+  void awaitEndOfStream(Duration most) throws InterruptedException {
+    draining = true;
+    TrainStream stream = active;
+    if (stream != null && !stream.ended && most.isPositive()) {
+      log.info("waiting up to {} s for the end of the coordinator's stream", most.toSeconds());
+      if (!stream.end.await(most.toMillis(), TimeUnit.MILLISECONDS)) {
+        log.warn("the coordinator's stream is cut");
+      }
+    }
   }
 
   /** Frees the open run; on the training thread, once no stream is left. */
@@ -152,17 +228,21 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     private final Inbox inbox = new Inbox();
     private final Outbox<StudentEvent> outbox;
     private TensorFrames.@Nullable Assembler assembler;
+    private MicroBatchKey arriving = MicroBatchKey.getDefaultInstance();
+    private final CountDownLatch end = new CountDownLatch(1);
     private volatile boolean ended;
 
     TrainStream(ServerCallStreamObserver<StudentEvent> call) {
       outbox = new Outbox<>(call);
       call.setOnCancelHandler(this::gone);
-      active = this;
-      training.execute(this::carryOut);
+      outbox.limit(answerBytes);
     }
 
     @Override
     public void onNext(StudentCommand command) {
+      if (ended) {
+        return;
+      }
       try {
         switch (command.getCommandCase()) {
           case BACKWARD -> backward(command.getBackward());
@@ -174,16 +254,33 @@ final class StudentService extends StudentGrpc.StudentImplBase {
                       + Protocol.PROTOCOL_VERSION_VALUE);
         }
       } catch (IllegalArgumentException e) {
-        // A stream that this side ends is not cancelled, so gone() is never called.
-        ended = true;
-        outbox.fail(e);
-        inbox.close();
+        refuse(e);
       }
+    }
+
+    /** Ends the stream, and leaves the run at its last committed step. */
+    private void refuse(IllegalArgumentException why) {
+      log.warn("refused a command: {}", Quote.line(String.valueOf(why.getMessage())));
+      setEnded();
+      outbox.fail(why);
+      inbox.close();
     }
 
     private void backward(Backward frame) {
       if (assembler == null) {
-        assembler = new TensorFrames.Assembler(MAX_GRADIENT_BYTES);
+        StudentRun run = open;
+        assembler =
+            new TensorFrames.Assembler(
+                run == null ? 0 : Math.min(MAX_GRADIENT_BYTES, run.gradientBytes()));
+        arriving = frame.getKey();
+      } else if (!arriving.equals(frame.getKey())) {
+        throw new IllegalArgumentException(
+            "a frame of micro-batch %d, step %d came in the midst of micro-batch %d, step %d"
+                .formatted(
+                    frame.getKey().getIndex(),
+                    frame.getKey().getStep(),
+                    arriving.getIndex(),
+                    arriving.getStep()));
       }
       for (Tensor tensor : frame.getTensorsList()) {
         assembler.add(tensor);
@@ -200,7 +297,11 @@ final class StudentService extends StudentGrpc.StudentImplBase {
                 .formatted(frame.getKey().getIndex(), frame.getKey().getStep(), tensors.keySet()));
       }
       if (!inbox.gradient(frame.getKey(), new Inbox.Gradient(gradient, frame.getLoss()))) {
-        log.info("dropped a stale gradient: {}", frame.getKey());
+        log.info(
+            "dropped a stale gradient of micro-batch {}, step {}, attempt {}",
+            frame.getKey().getIndex(),
+            frame.getKey().getStep(),
+            frame.getKey().getAttempt());
       }
     }
 
@@ -209,12 +310,23 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       try {
         StudentRun run = open;
         if (run == null) {
-          throw new IllegalStateException("Train was called before Open");
+          refuse(new IllegalArgumentException("Train was called before Open"));
+          return;
         }
         run.beginStream();
         for (StudentCommand command = inbox.take(); command != null; command = inbox.take()) {
+          outbox.awaitRoom(MOST_UNREAD_BYTES);
+          try {
+            run.check(command);
+          } catch (IllegalArgumentException e) {
+            refuse(e);
+            return;
+          }
           run.carryOut(command, inbox, outbox);
         }
+        outbox.complete();
+      } catch (StepAbandonedException e) {
+        log.info("a command was given up: {}", e.getMessage());
         outbox.complete();
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
@@ -224,13 +336,18 @@ final class StudentService extends StudentGrpc.StudentImplBase {
         // Gradients or weights may be half done. The next Open builds the run anew, from its
         // checkpoint.
         closeRun();
-        ended = true;
+        setEnded();
         outbox.fail(Categories.of(e));
       }
     }
 
-    private void gone() {
+    private void setEnded() {
       ended = true;
+      end.countDown();
+    }
+
+    private void gone() {
+      setEnded();
       outbox.abandon();
       inbox.close();
     }
@@ -243,7 +360,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
     @Override
     public void onCompleted() {
-      ended = true;
+      setEnded();
       inbox.close();
     }
   }

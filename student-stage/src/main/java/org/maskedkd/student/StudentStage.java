@@ -1,5 +1,6 @@
 package org.maskedkd.student;
 
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -15,12 +16,16 @@ import org.slf4j.LoggerFactory;
 final class StudentStage implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(StudentStage.class);
 
+  /** What the server takes at most to end its streams. */
+  private static final Duration CLOSING = Duration.ofSeconds(4);
+
   private final ExecutorService training;
   private final StudentService service;
   private final StageServer server;
   private final Management management;
   private final Metrics metrics;
   private final CountDownLatch shutdown = new CountDownLatch(1);
+  private Duration closeWithin = Duration.ofSeconds(30);
 
   private StudentStage(StudentOptions options) {
     Tls tls = Tls.open(options.tls());
@@ -56,6 +61,18 @@ final class StudentStage implements AutoCloseable {
     shutdown.await();
   }
 
+  /**
+   * Waits for the end of the stream that is open: its coordinator may have got the same signal and
+   * want a checkpoint. Runs are not opened any more.
+   *
+   * @param grace of which some is left for {@link #close}
+   */
+  void drain(Duration grace) throws InterruptedException {
+    management.ready(false, "shutting down");
+    closeWithin = Duration.ofSeconds(Math.max(1, grace.toSeconds() / 10));
+    service.awaitEndOfStream(grace.minus(CLOSING).minus(closeWithin));
+  }
+
   /** Ends the streams, lets the running command come to its end and frees the run. */
   @Override
   public void close() {
@@ -64,8 +81,8 @@ final class StudentStage implements AutoCloseable {
     training.execute(service::closeRun);
     training.shutdown();
     try {
-      if (!training.awaitTermination(30, TimeUnit.SECONDS)) {
-        log.warn("a command was still running after 30 s and is abandoned");
+      if (!training.awaitTermination(closeWithin.toMillis(), TimeUnit.MILLISECONDS)) {
+        log.warn("a command was still running after {} and is abandoned", closeWithin);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

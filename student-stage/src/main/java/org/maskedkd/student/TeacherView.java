@@ -143,6 +143,11 @@ final class TeacherView {
     }
   }
 
+  /** Of an image's patches, when all are kept. */
+  long mostBytesPerImage() {
+    return bytesPerImage();
+  }
+
   private int bytesPerImage() {
     return grid.getChannels() * grid.getImageHeight() * grid.getImageWidth();
   }

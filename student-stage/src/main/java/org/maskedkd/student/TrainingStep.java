@@ -162,7 +162,11 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
               + " has no forward to go back over");
     }
     long[] shape = {plan.getMicroBatchSizes(index), config.classes()};
-    MicroBatchMessages.requireGradientShape(gradient.logitsGradient(), shape, plan, index);
+    try {
+      MicroBatchMessages.requireGradient(gradient, shape, plan, index);
+    } catch (IllegalArgumentException e) {
+      throw new StepAbandonedException(String.valueOf(e.getMessage()));
+    }
     activations.backward(gradient.logitsGradient());
     activations.close();
     held[index] = null;

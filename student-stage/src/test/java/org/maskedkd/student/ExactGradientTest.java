@@ -152,7 +152,7 @@ class ExactGradientTest {
             .setKeep(KEEP)
             .build();
     Inbox inbox = new Inbox();
-    inbox.beginStep("exact", 0, 1);
+    inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE);
     TeacherView view =
         new TeacherView(
             Grid.newBuilder()

@@ -122,7 +122,7 @@ class LookAheadTest {
               .setKeep(0.5)
               .build();
       Inbox inbox = new Inbox();
-      inbox.beginStep("ahead", 0, number);
+      inbox.beginStep("ahead", 0, number, SIZES.size());
       try (TrainingStep step =
           new TrainingStep(
               plan,

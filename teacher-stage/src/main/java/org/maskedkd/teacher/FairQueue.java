@@ -16,13 +16,16 @@ final class FairQueue {
 
   private final Executor compute;
   private final long mostBytes;
+  private final ByteBudget budget;
   private final Queue<Lane> turns = new ArrayDeque<>();
 
   /**
    * @param compute runs one task after another
    * @param mostBytes of a lane's tasks together, from which on no more should be read for it
+   * @param budget gets a task's bytes back when it is done or forgotten
    */
-  FairQueue(Executor compute, long mostBytes) {
+  FairQueue(Executor compute, long mostBytes, ByteBudget budget) {
+    this.budget = budget;
     this.compute = compute;
     this.mostBytes = mostBytes;
   }
@@ -50,6 +53,7 @@ final class FairQueue {
     void add(long taskBytes, Runnable work) {
       synchronized (FairQueue.this) {
         if (dropped) {
+          budget.giveBack(taskBytes);
           return;
         }
         if (waiting.isEmpty()) {
@@ -78,12 +82,14 @@ final class FairQueue {
     void drop() {
       synchronized (FairQueue.this) {
         dropped = true;
+        waiting.forEach(task -> budget.giveBack(task.bytes));
         waiting.clear();
         turns.remove(this);
       }
     }
 
     private void done(Task task) {
+      budget.giveBack(task.bytes);
       boolean goOn;
       synchronized (FairQueue.this) {
         tasks--;

@@ -6,14 +6,29 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.Footprint;
 import org.maskedkd.vit.VitConfig;
 
 /** Looks at every field of a micro-batch before any of it reaches native code. */
 final class MicroBatchCheck {
+  private static final int LONGEST_RUN = 100;
+
   private final VitConfig config;
 
   MicroBatchCheck(VitConfig config) {
     this.config = config;
+  }
+
+  /**
+   * @throws IllegalArgumentException if a name is longer than any run's, or a number is negative
+   */
+  static void key(MicroBatchKey key) {
+    if (key.getRun().length() > LONGEST_RUN || key.getStep() < 0 || key.getIndex() < 0) {
+      throw new IllegalArgumentException(
+          "a micro-batch is of a run with a name of at most %d characters, of step 0 or later and index 0 or later, found %d characters, step %d, index %d"
+              .formatted(LONGEST_RUN, key.getRun().length(), key.getStep(), key.getIndex()));
+    }
   }
 
   /** A micro-batch that fits the teacher's grid. */
@@ -42,6 +57,16 @@ final class MicroBatchCheck {
                   Arrays.toString(indices.shape()),
                   config.patchValues(),
                   Arrays.toString(patches.shape())));
+    }
+    if (kept > config.patches()) {
+      throw new IllegalArgumentException(
+          "%s keeps %d patches of the teacher's %d".formatted(where, kept, config.patches()));
+    }
+    long least = Footprint.forward(config, batch, kept);
+    if (least > ProcessMemory.machineBytes()) {
+      throw new IllegalArgumentException(
+          "%s: %d images with %d patches take at least %d bytes, this machine has %d"
+              .formatted(where, batch, kept, least, ProcessMemory.machineBytes()));
     }
     int[] places = indices.ints();
     for (int i = 0; i < places.length; i++) {

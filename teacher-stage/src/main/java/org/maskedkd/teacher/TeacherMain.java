@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
@@ -150,17 +151,23 @@ public final class TeacherMain implements Callable<Integer> {
             tls.files(),
             insecure,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingTeacher.OPERATIONS));
+    int signal = ExitCode.DONE.code();
     try (TeacherStage stage = TeacherStage.start(options)) {
+      @Nullable GracefulStop stop = null;
       if (exitWithStdin) {
         GracefulStop.ignoreInterrupt();
         ParentPipe.watch(System.in, stage::requestShutdown);
       } else {
-        GracefulStop.install().onRequest(stage::requestShutdown);
+        stop = GracefulStop.install();
+        stop.onRequest(stage::requestShutdown);
       }
       System.out.println("listening " + stage.address());
       stage.awaitShutdown();
+      if (stop != null && stop.signalExitCode() != 0) {
+        signal = stop.signalExitCode();
+      }
     }
-    return 0;
+    return signal;
   }
 
   private static Precision parsePrecision(String text) {

@@ -27,11 +27,13 @@ import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
+import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
-import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.runtime.TensorFrames;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,11 +46,14 @@ import org.slf4j.LoggerFactory;
 final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private static final Logger log = LoggerFactory.getLogger(TeacherService.class);
 
+  private static final int MOST_UNREAD = 256;
+
   private final TeacherModel model;
   private final TeacherDevice device;
   private final Numerics numerics;
   private final ExecutorService compute;
   private final long maxMicroBatchBytes;
+  private final ByteBudget budget = new ByteBudget(Runtime.getRuntime().maxMemory() / 2);
   private final int maxRuns;
   private final Metrics metrics;
   private final Runnable shutdown;
@@ -71,7 +76,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     this.compute = compute;
     this.maxMicroBatchBytes = maxMicroBatchBytes;
     this.maxRuns = maxRuns;
-    this.queue = new FairQueue(compute, maxMicroBatchBytes);
+    this.queue = new FairQueue(compute, maxMicroBatchBytes, budget);
     this.metrics = metrics;
     this.shutdown = shutdown;
   }
@@ -80,12 +85,13 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   public void open(OpenTeacher request, StreamObserver<TeacherOpened> response) {
     try {
       check(request);
-      log.info("run {} opened this teacher", request.getRun());
+      log.info("run {} opened this teacher", Quote.of(request.getRun()));
       response.onNext(
           TeacherOpened.newBuilder()
               .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
               .setModel(model.info())
               .setNumerics(numerics)
+              .setMaxMessageBytes(MessageLimits.REQUEST_BYTES)
               .build());
       response.onCompleted();
     } catch (RunException e) {
@@ -100,6 +106,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
           "this teacher speaks protocol version %d, the coordinator speaks %d: run the same release everywhere"
               .formatted(Protocol.PROTOCOL_VERSION_VALUE, request.getProtocolVersion()));
     }
+    MessageLimits.agree(request.getMaxMessageBytes(), "the coordinator");
     if (request.getClasses() != 0 && request.getClasses() != model.info().getClasses()) {
       throw new RunException(
           ExitCode.BAD_DATA,
@@ -129,11 +136,16 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   @Override
   public void profile(ProfileTeacher request, StreamObserver<TeacherProfiled> response) {
+    ServerCallStreamObserver<TeacherProfiled> call =
+        (ServerCallStreamObserver<TeacherProfiled>) response;
+    // Without it gRPC throws at whoever answers a call that was given up.
+    call.setOnCancelHandler(() -> log.info("a profile was given up"));
     compute.execute(
         () -> {
           try {
             response.onNext(
-                TeacherProfile.measure(device, model.config(), maxMicroBatchBytes, request));
+                TeacherProfile.measure(
+                    device, model.config(), maxMicroBatchBytes, request, call::isCancelled));
             response.onCompleted();
           } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
             log.warn("a profile failed", e);
@@ -144,7 +156,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   @Override
   public void shutdown(ShutdownRequest request, StreamObserver<ShutdownReply> response) {
-    log.info("asked to shut down: {}", request.getReason());
+    log.info("asked to shut down: {}", Quote.of(request.getReason()));
     response.onNext(ShutdownReply.getDefaultInstance());
     response.onCompleted();
     shutdown.run();
@@ -157,7 +169,12 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     private final FairQueue.Lane lane;
     private final MicroBatchCheck check = new MicroBatchCheck(model.config());
     private TensorFrames.@Nullable Assembler assembler;
+    private MicroBatchKey arriving = MicroBatchKey.getDefaultInstance();
+
+    /** Of the micro-batch that is arriving, taken from the budget. */
     private long arrivingBytes;
+
+    private volatile boolean ended;
 
     Supervision(ServerCallStreamObserver<TeacherSignal> call) {
       this.call = call;
@@ -192,36 +209,71 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     }
 
     private void end() {
+      ended = true;
       streams.remove(this);
       lane.drop();
       outbox.abandon();
+      giveBackArriving();
+    }
+
+    private void giveBackArriving() {
+      assembler = null;
+      budget.giveBack(arrivingBytes);
+      arrivingBytes = 0;
     }
 
     @Override
     public void onNext(MaskedMicroBatch message) {
+      if (ended) {
+        return;
+      }
       try {
-        if (assembler == null) {
-          assembler = new TensorFrames.Assembler(maxMicroBatchBytes);
-        }
-        for (Tensor frame : message.getTensorsList()) {
-          assembler.add(frame);
-          arrivingBytes += frame.getData().size();
-        }
-        if (message.getLast()) {
-          Map<String, NamedTensor> tensors = assembler.finish();
-          assembler = null;
-          lane.add(arrivingBytes, () -> answer(message.getKey(), tensors));
-          arrivingBytes = 0;
-        }
+        take(message);
         if (lane.hasRoom()) {
           call.request(1);
         }
-      } catch (IllegalArgumentException e) {
+      } catch (IllegalArgumentException | RunException e) {
         // The frames no longer add up, so nothing that follows on this stream can be trusted.
+        log.warn("refused a stream: {}", Quote.line(String.valueOf(e.getMessage())));
         outbox.fail(e);
+        end();
       } catch (RejectedExecutionException e) {
         outbox.fail(new RunException(ExitCode.PEER_AWAY, "this teacher is shutting down", e));
+        end();
       }
+    }
+
+    private void take(MaskedMicroBatch message) {
+      MicroBatchKey key = message.getKey();
+      if (assembler == null) {
+        MicroBatchCheck.key(key);
+        assembler = new TensorFrames.Assembler(maxMicroBatchBytes);
+        arriving = key;
+      } else if (!arriving.equals(key)) {
+        throw new IllegalArgumentException(
+            "a frame of micro-batch %d, step %d came in the midst of micro-batch %d, step %d"
+                .formatted(
+                    key.getIndex(), key.getStep(), arriving.getIndex(), arriving.getStep()));
+      }
+      for (Tensor frame : message.getTensorsList()) {
+        budget.take(frame.getData().size());
+        arrivingBytes += frame.getData().size();
+        assembler.add(frame);
+      }
+      if (!message.getLast()) {
+        return;
+      }
+      Map<String, NamedTensor> tensors = assembler.finish();
+      assembler = null;
+      int unread = outbox.waiting();
+      if (unread > MOST_UNREAD) {
+        throw new IllegalArgumentException(
+            "%d messages of answers wait to be read, more than %d; a coordinator reads them"
+                .formatted(unread, MOST_UNREAD));
+      }
+      long bytes = arrivingBytes;
+      arrivingBytes = 0;
+      lane.add(bytes, () -> answer(key, tensors));
     }
 
     private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors) {
@@ -285,6 +337,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     @Override
     public void onCompleted() {
+      giveBackArriving();
       // What was already queued is still answered, in order, before the stream ends.
       lane.add(0, outbox::complete);
     }

@@ -40,6 +40,13 @@ public record VitConfig(
     List<Double> mean,
     List<Double> std) {
 
+  private static final int MOST_PIXELS = 4096;
+  private static final int MOST_PATCHES = 1 << 16;
+  private static final int MOST_CHANNELS = 64;
+  private static final int MOST_WIDTH = 1 << 16;
+  private static final int MOST_BLOCKS = 1000;
+  private static final int MOST_CLASSES = 1 << 20;
+
   /** ImageNet's mean, the default of every model. */
   public static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
 
@@ -50,20 +57,27 @@ public record VitConfig(
   public VitConfig {
     mean = List.copyOf(mean);
     std = List.copyOf(std);
-    positive("image height", imageHeight);
-    positive("image width", imageWidth);
-    positive("patch", patch);
-    positive("channels", channels);
-    positive("width", width);
-    positive("depth", depth);
-    positive("heads", heads);
-    positive("mlp", mlpWidth);
-    positive("classes", classes);
+    ranged("image height", imageHeight, MOST_PIXELS);
+    ranged("image width", imageWidth, MOST_PIXELS);
+    ranged("patch", patch, MOST_PIXELS);
+    ranged("channels", channels, MOST_CHANNELS);
+    ranged("width", width, MOST_WIDTH);
+    ranged("depth", depth, MOST_BLOCKS);
+    ranged("heads", heads, MOST_WIDTH);
+    ranged("mlp", mlpWidth, 4 * MOST_WIDTH);
+    ranged("classes", classes, MOST_CLASSES);
     check(
         imageHeight % patch == 0 && imageWidth % patch == 0,
         "image %dx%d is not a multiple of patch %d",
         imageHeight,
         imageWidth,
+        patch);
+    check(
+        (long) (imageHeight / patch) * (imageWidth / patch) <= MOST_PATCHES,
+        "image %dx%d has more than %d patches of %d pixels",
+        imageHeight,
+        imageWidth,
+        MOST_PATCHES,
         patch);
     check(width % heads == 0, "width %d is not a multiple of heads %d", width, heads);
     check(eps > 0 && eps < 1, "eps %s is not between 0 and 1", eps);
@@ -164,8 +178,9 @@ public record VitConfig(
     return ModelZoo.write(this);
   }
 
-  private static void positive(String what, int value) {
+  private static void ranged(String what, int value, int most) {
     check(value > 0, "%s %d is not positive", what, value);
+    check(value <= most, "%s %d is more than %d", what, value, most);
   }
 
   private static void check(boolean holds, String message, Object... values) {

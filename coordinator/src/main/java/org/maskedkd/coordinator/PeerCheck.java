@@ -1,0 +1,127 @@
+package org.maskedkd.coordinator;
+
+import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.LossParts;
+import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.StepRecord;
+import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.MessageCheck;
+import org.maskedkd.runtime.RunException;
+
+/** What stages say of themselves and of a step, before the run relies on it. */
+final class PeerCheck {
+  private static final int MOST_CLASSES = 1 << 20;
+  private static final int MOST_PIXELS = 4096;
+
+  /** Sums in another order, of float32 values. */
+  private static final double TOLERANCE = 1e-6;
+
+  private PeerCheck() {}
+
+  static void student(String peer, StudentOpened opened) {
+    wellFormed(peer, () -> MessageCheck.check(opened));
+    require(
+        opened.getTrainImages() >= 0
+            && opened.getEvalImages() >= 0
+            && opened.getCommittedStep() >= 0,
+        peer,
+        "counts of at least 0",
+        opened.getTrainImages()
+            + " training images, "
+            + opened.getEvalImages()
+            + " evaluation images, step "
+            + opened.getCommittedStep());
+  }
+
+  static void teacher(String peer, ModelInfo model) {
+    wellFormed(peer, () -> MessageCheck.check(model));
+    int classes = model.getClasses();
+    require(
+        classes >= 1 && classes <= MOST_CLASSES, peer, "1 to " + MOST_CLASSES + " classes", classes);
+    Grid grid = model.getGrid();
+    int patch = grid.getPatch();
+    boolean sound =
+        patch >= 1
+            && side(grid.getImageHeight(), patch)
+            && side(grid.getImageWidth(), patch)
+            && grid.getChannels() >= 1
+            && grid.getChannels() <= 64;
+    require(
+        sound,
+        peer,
+        "a grid with sides of up to " + MOST_PIXELS + " pixels, multiples of its patch",
+        "%dx%d, patch %d, %d channels"
+            .formatted(grid.getImageHeight(), grid.getImageWidth(), patch, grid.getChannels()));
+  }
+
+  private static boolean side(int pixels, int patch) {
+    return pixels >= patch && pixels <= MOST_PIXELS && pixels % patch == 0;
+  }
+
+  /**
+   * Whether the student counted what it was told.
+   *
+   * @param sums of what it was sent with the gradients
+   */
+  static void record(String peer, PlannedStep plan, StepRecord record, LossParts sums) {
+    int batch = plan.schedule().batch();
+    LossParts loss = record.getLoss();
+    require(record.getImages() == batch, peer, batch + " images", record.getImages());
+    require(
+        record.getEpoch() == plan.epoch() && record.getLearningRate() == plan.learningRate(),
+        peer,
+        "epoch " + plan.epoch() + " at learning rate " + plan.learningRate(),
+        "epoch " + record.getEpoch() + " at " + record.getLearningRate());
+    mean(peer, "loss", sums.getTotal() / batch, loss.getTotal());
+    mean(peer, "base loss", sums.getBase() / batch, loss.getBase());
+    mean(peer, "distillation loss", sums.getDistillation() / batch, loss.getDistillation());
+    require(
+        loss.getStudentCorrect() == sums.getStudentCorrect()
+            && loss.getTeacherCorrect() == sums.getTeacherCorrect(),
+        peer,
+        sums.getStudentCorrect() + " and " + sums.getTeacherCorrect() + " correct samples",
+        loss.getStudentCorrect() + " and " + loss.getTeacherCorrect());
+    for (double value :
+        new double[] {
+          record.getGradientNorm(), record.getDataWaitSeconds(), record.getStepSeconds()
+        }) {
+      require(
+          value >= 0 && Double.isFinite(value),
+          peer,
+          "a norm and times that are finite and at least 0",
+          value);
+    }
+    require(
+        record.getSkippedImages() >= 0
+            && record.getStaleSamples() >= 0
+            && record.getStaleSamples() <= batch,
+        peer,
+        "counts within the batch of " + batch,
+        record.getSkippedImages() + " skipped, " + record.getStaleSamples() + " stale");
+  }
+
+  private static void mean(String peer, String what, double expected, double found) {
+    require(
+        Math.abs(found - expected) <= TOLERANCE * Math.max(1, Math.abs(expected)),
+        peer,
+        "a " + what + " of " + expected,
+        found);
+  }
+
+  private static void wellFormed(String peer, Runnable check) {
+    try {
+      check.run();
+    } catch (IllegalArgumentException e) {
+      throw new RunException(ExitCode.INTERNAL, peer + " answered wrongly: " + e.getMessage(), e);
+    }
+  }
+
+  private static void require(boolean holds, String peer, String expected, Object found) {
+    if (!holds) {
+      throw new RunException(
+          ExitCode.INTERNAL,
+          "%s answered wrongly: expected %s, found %s".formatted(peer, expected, found));
+    }
+  }
+}

@@ -1,0 +1,117 @@
+package org.maskedkd.student;
+
+import org.maskedkd.proto.v1.DataSpec;
+import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.proto.v1.OpenStudent;
+import org.maskedkd.proto.v1.Optimization;
+import org.maskedkd.runtime.Quote;
+import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.Footprint;
+import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.VitConfig;
+
+/**
+ * Looks at a run's specification before anything is done for it: before the run that is open makes
+ * place, and before any of it becomes a thread, an array or native memory. What data, augmentation
+ * and grid must be beyond that, those who read them say.
+ */
+final class OpenCheck {
+  /** Batches that are held at once: the running one, those ahead and one in the making. */
+  private static final int BATCHES = 4;
+
+  /** More threads than this the engine's runtime may fail to start, which ends the process. */
+  private static final int LEAST_MOST_THREADS = 64;
+
+  private OpenCheck() {}
+
+  /**
+   * @return the model, still with its own number of classes
+   * @throws IllegalArgumentException naming what was expected and what was found
+   */
+  static VitConfig check(OpenStudent spec) {
+    if (!spec.getRun().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")) {
+      throw new IllegalArgumentException(
+          "a run's name must be letters, digits, '.', '_' and '-', at most 100, found "
+              + Quote.of(spec.getRun()));
+    }
+    int most = mostThreads();
+    require(
+        spec.getStudent().getThreads() <= most,
+        "student.threads",
+        "0 to " + most,
+        spec.getStudent().getThreads());
+    require(
+        spec.getData().getWorkers() <= most,
+        "data.workers",
+        "0 to " + most,
+        spec.getData().getWorkers());
+    double dropPath = spec.getStudent().getDropPath();
+    require(dropPath >= 0 && dropPath < 1, "student.drop-path", "in [0, 1)", dropPath);
+    require(
+        spec.getData().getOnCorrupt() != DataSpec.OnCorrupt.UNRECOGNIZED,
+        "data.on-corrupt",
+        "fail or skip",
+        spec.getData().getOnCorruptValue());
+    require(spec.getBatch() >= 1, "the batch", "at least 1", spec.getBatch());
+    if (spec.hasTeacherGrid()) {
+      Masking.Criterion criterion = spec.getMasking().getCriterion();
+      require(
+          criterion == Masking.Criterion.CRITERION_STUDENT
+              || criterion == Masking.Criterion.CRITERION_RANDOM,
+          "masking.criterion",
+          "student or random",
+          criterion);
+    }
+    optimization(spec.getOptimization());
+    VitConfig model = ModelZoo.parse(spec.getStudent().getModel());
+    require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
+    memory(spec, model);
+    return model;
+  }
+
+  static int mostThreads() {
+    return Math.max(LEAST_MOST_THREADS, 4 * Runtime.getRuntime().availableProcessors());
+  }
+
+  private static void optimization(Optimization o) {
+    require(o.getBeta1() >= 0 && o.getBeta1() < 1, "optimizer.beta1", "in [0, 1)", o.getBeta1());
+    require(o.getBeta2() >= 0 && o.getBeta2() < 1, "optimizer.beta2", "in [0, 1)", o.getBeta2());
+    require(o.getEpsilon() >= 0, "optimizer.epsilon", "at least 0", o.getEpsilon());
+    require(o.getWeightDecay() >= 0, "optimizer.weight-decay", "at least 0", o.getWeightDecay());
+    require(o.getClipNorm() >= 0, "optimizer.clip-norm", "at least 0", o.getClipNorm());
+    require(
+        o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
+  }
+
+  private static void memory(OpenStudent spec, VitConfig model) {
+    // Weights, gradients and two moments.
+    long copies = 4 + (spec.getOptimization().getEmaDecay() > 0 ? 1 : 0);
+    long machine = ProcessMemory.machineBytes();
+    long weights = copies * Footprint.weights(model);
+    if (weights + Footprint.forward(model, 1, model.patches()) > machine) {
+      throw new IllegalArgumentException(
+          "training %s takes at least %d bytes of memory, this machine has %d"
+              .formatted(model.canonical(), weights, machine));
+    }
+    long batch = 3L * model.imageHeight() * model.imageWidth() * spec.getBatch();
+    long heap = Runtime.getRuntime().maxMemory();
+    if (batch > Integer.MAX_VALUE / 2 || BATCHES * batch > heap) {
+      throw new IllegalArgumentException(
+          "%d batches of %d images of %dx%d take %d bytes, and the student's Java heap has %d: choose a smaller batch or start the student with a larger -Xmx"
+              .formatted(
+                  BATCHES,
+                  spec.getBatch(),
+                  model.imageHeight(),
+                  model.imageWidth(),
+                  BATCHES * batch,
+                  heap));
+    }
+  }
+
+  private static void require(boolean holds, String what, String expected, Object found) {
+    if (!holds) {
+      throw new IllegalArgumentException(
+          "%s must be %s, found %s".formatted(what, expected, found));
+    }
+  }
+}

@@ -1,0 +1,42 @@
+package org.maskedkd.vit;
+
+import java.util.Map;
+
+/**
+ * The least memory that a model takes, in float32. Meant for refusing what a machine cannot hold
+ * before it is tried: what really is taken is more.
+ */
+public final class Footprint {
+  private Footprint() {}
+
+  /** Bytes of all weights. */
+  public static long weights(VitConfig config) {
+    long numbers = 0;
+    for (Map.Entry<String, long[]> parameter : ParameterShapes.of(config).entrySet()) {
+      long size = 1;
+      for (long side : parameter.getValue()) {
+        size *= side;
+      }
+      numbers += size;
+    }
+    return numbers * Float.BYTES;
+  }
+
+  /**
+   * Bytes of a forward that keeps nothing for a backward: input, normalised, queries, keys and
+   * values, and the MLP's hidden features, of one block.
+   *
+   * @param patches per image, those that are kept
+   */
+  public static long forward(VitConfig config, long images, long patches) {
+    long tokens = images * (config.prefixTokens() + patches);
+    long block = Math.max(5L * config.width(), 2L * config.width() + config.mlpWidth());
+    return tokens * block * Float.BYTES;
+  }
+
+  /** Bytes that a forward of whole images keeps for its backward. */
+  public static long activations(VitConfig config, long images) {
+    long tokens = images * config.tokens();
+    return tokens * (6L * config.width() + config.mlpWidth()) * config.depth() * Float.BYTES;
+  }
+}
