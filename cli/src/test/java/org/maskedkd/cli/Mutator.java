@@ -12,8 +12,21 @@ import java.util.Random;
 /** Makes messages wrong: mostly in one field, sometimes in their bytes. */
 final class Mutator {
   private static final long[] NUMBERS = {
-    0, 1, -1, 2, 3, 7, 12, 13, 100, 65_536, 1L << 20, Integer.MAX_VALUE, Integer.MIN_VALUE,
-    Long.MAX_VALUE, Long.MIN_VALUE
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    12,
+    13,
+    100,
+    65_536,
+    1L << 20,
+    Integer.MAX_VALUE,
+    Integer.MIN_VALUE,
+    Long.MAX_VALUE,
+    Long.MIN_VALUE
   };
 
   private static final double[] DOUBLES = {
@@ -89,7 +102,8 @@ final class Mutator {
     byte[] flipped = bytes.clone();
     for (int i = random.nextInt(4); i >= 0 && flipped.length > 0; i--) {
       // What comes first says what the rest is.
-      int place = random.nextInt(random.nextBoolean() ? flipped.length : Math.min(40, flipped.length));
+      int place =
+          random.nextInt(random.nextBoolean() ? flipped.length : Math.min(40, flipped.length));
       flipped[place] ^= (byte) (1 << random.nextInt(8));
     }
     return flipped;
@@ -146,9 +160,7 @@ final class Mutator {
     if (count == 0 || random.nextInt(6) == 0) {
       boolean message = field.getJavaType() == FieldDescriptor.JavaType.MESSAGE;
       Object added =
-          message
-              ? builder.newBuilderForField(field).buildPartial()
-              : value(field, zero(field));
+          message ? builder.newBuilderForField(field).buildPartial() : value(field, zero(field));
       for (int i = random.nextInt(20) == 0 ? 5000 : 1; i > 0; i--) {
         builder.addRepeatedField(field, added);
       }

@@ -21,7 +21,7 @@ final class PeerCheck {
 
   static void student(String peer, StudentOpened opened) {
     wellFormed(peer, () -> MessageCheck.check(opened));
-    require(
+    fits(
         opened.getTrainImages() >= 0
             && opened.getEvalImages() >= 0
             && opened.getCommittedStep() >= 0,
@@ -37,8 +37,11 @@ final class PeerCheck {
   static void teacher(String peer, ModelInfo model) {
     wellFormed(peer, () -> MessageCheck.check(model));
     int classes = model.getClasses();
-    require(
-        classes >= 1 && classes <= MOST_CLASSES, peer, "1 to " + MOST_CLASSES + " classes", classes);
+    fits(
+        classes >= 1 && classes <= MOST_CLASSES,
+        peer,
+        "1 to " + MOST_CLASSES + " classes",
+        classes);
     Grid grid = model.getGrid();
     int patch = grid.getPatch();
     boolean sound =
@@ -47,7 +50,7 @@ final class PeerCheck {
             && side(grid.getImageWidth(), patch)
             && grid.getChannels() >= 1
             && grid.getChannels() <= 64;
-    require(
+    fits(
         sound,
         peer,
         "a grid with sides of up to " + MOST_PIXELS + " pixels, multiples of its patch",
@@ -113,15 +116,25 @@ final class PeerCheck {
     try {
       check.run();
     } catch (IllegalArgumentException e) {
-      throw new RunException(ExitCode.INTERNAL, peer + " answered wrongly: " + e.getMessage(), e);
+      throw new RunException(
+          ExitCode.INCOMPATIBLE, peer + " answered wrongly: " + e.getMessage(), e);
     }
   }
 
+  /** What is wrong at the handshake is another kind of peer, or none. */
+  private static void fits(boolean holds, String peer, String expected, Object found) {
+    require(ExitCode.INCOMPATIBLE, holds, peer, expected, found);
+  }
+
   private static void require(boolean holds, String peer, String expected, Object found) {
+    require(ExitCode.INTERNAL, holds, peer, expected, found);
+  }
+
+  private static void require(
+      ExitCode code, boolean holds, String peer, String expected, Object found) {
     if (!holds) {
       throw new RunException(
-          ExitCode.INTERNAL,
-          "%s answered wrongly: expected %s, found %s".formatted(peer, expected, found));
+          code, "%s answered wrongly: expected %s, found %s".formatted(peer, expected, found));
     }
   }
 }

@@ -183,7 +183,7 @@ final class StudentLink implements AutoCloseable {
         awaitedSince == Long.MAX_VALUE
             ? patient
             : patient.minusNanos(loop.nanoTime() - awaitedSince);
-    if (left.isPositive()) {
+    if (left.toMillis() > 0) {
       loop.schedule(left, () -> checkSilence(ofStream));
       return;
     }

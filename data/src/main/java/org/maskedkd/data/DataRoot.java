@@ -5,7 +5,9 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 
-/** The folder outside of which nothing is read for a run, whose specification may come from afar. */
+/**
+ * The folder outside of which nothing is read for a run, whose specification may come from afar.
+ */
 public final class DataRoot {
   private DataRoot() {}
 

@@ -117,7 +117,8 @@ final class Door {
               .addLengthDelimited(ByteString.copyFromUtf8(words))
               .build();
       return (T)
-          prototype.newBuilderForType()
+          prototype
+              .newBuilderForType()
               .setUnknownFields(UnknownFieldSet.newBuilder().addField(REFUSAL, field).build())
               .buildPartial();
     }

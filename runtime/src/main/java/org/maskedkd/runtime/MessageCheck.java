@@ -69,8 +69,7 @@ public final class MessageCheck {
     }
   }
 
-  private static void require(
-      boolean holds, FieldDescriptor field, String expected, Object found) {
+  private static void require(boolean holds, FieldDescriptor field, String expected, Object found) {
     if (!holds) {
       throw new IllegalArgumentException(
           "%s must be %s, found %s".formatted(field.getFullName(), expected, found));

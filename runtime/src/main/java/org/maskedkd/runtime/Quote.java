@@ -20,8 +20,6 @@ public final class Quote {
   private static String clean(String text, int longest) {
     String cut = text.length() <= longest ? text : text.substring(0, longest);
     String clean = cut.replaceAll("\\p{Cntrl}", "?");
-    return cut.length() == text.length()
-        ? clean
-        : clean + "... (" + text.length() + " characters)";
+    return cut.length() == text.length() ? clean : clean + "... (" + text.length() + " characters)";
   }
 }

@@ -146,8 +146,7 @@ class DoorTest {
   void messageCheck_nested_looksInside() {
     MaskedMicroBatch wrong =
         MaskedMicroBatch.newBuilder().setKey(MicroBatchKey.newBuilder().setIndex(-1)).build();
-    assertThat(
-            catchThrowable(() -> MessageCheck.check(wrong)))
+    assertThat(catchThrowable(() -> MessageCheck.check(wrong)))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("maskedkd.v1.MicroBatchKey.index must be at least 0, found -1");
   }

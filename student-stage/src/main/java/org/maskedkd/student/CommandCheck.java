@@ -81,7 +81,10 @@ final class CommandCheck {
         "at most " + (4L * micro + ahead + 1),
         plan.getActionsCount());
     require(
-        plan.getLearningRate() >= 0, where + ": learning_rate", "at least 0", plan.getLearningRate());
+        plan.getLearningRate() >= 0,
+        where + ": learning_rate",
+        "at least 0",
+        plan.getLearningRate());
     if (view != null) {
       keep(where, plan.getKeep());
     }
@@ -103,8 +106,10 @@ final class CommandCheck {
           "step %d has %d micro-batches with stale masks, but the student's attention does not choose"
               .formatted(plan.getStep(), plan.getStaleMicroBatches()));
     }
-    int largest = plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).max().orElse(1);
-    int held = spec.getStudent().getRecompute() ? largest : Math.min(batch, plan.getWindowSamples());
+    int largest =
+        plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).max().orElse(1);
+    int held =
+        spec.getStudent().getRecompute() ? largest : Math.min(batch, plan.getWindowSamples());
     memory(where + ": a window of " + held + " images", Footprint.activations(model, held));
     patches(where, largest);
   }

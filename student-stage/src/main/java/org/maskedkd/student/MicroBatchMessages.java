@@ -88,8 +88,7 @@ final class MicroBatchMessages {
                   gradient.dtype(),
                   Arrays.toString(gradient.shape())));
     }
-    int correct =
-        Math.max(arrived.loss().getStudentCorrect(), arrived.loss().getTeacherCorrect());
+    int correct = Math.max(arrived.loss().getStudentCorrect(), arrived.loss().getTeacherCorrect());
     if (correct > expected[0]) {
       throw new IllegalArgumentException(
           "the loss of micro-batch %d, step %d counts %d correct samples of %d"

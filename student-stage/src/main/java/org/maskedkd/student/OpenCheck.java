@@ -79,8 +79,7 @@ final class OpenCheck {
     require(o.getEpsilon() >= 0, "optimizer.epsilon", "at least 0", o.getEpsilon());
     require(o.getWeightDecay() >= 0, "optimizer.weight-decay", "at least 0", o.getWeightDecay());
     require(o.getClipNorm() >= 0, "optimizer.clip-norm", "at least 0", o.getClipNorm());
-    require(
-        o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
+    require(o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
   }
 
   private static void memory(OpenStudent spec, VitConfig model) {

@@ -199,11 +199,7 @@ final class StudentRun implements AutoCloseable {
           config, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
     }
     return VisionTransformer.adapted(
-        config,
-        init(spec, dataRoot),
-        spec.getSeed(),
-        precision,
-        VisionTransformer.Mode.TRAINABLE);
+        config, init(spec, dataRoot), spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
   }
 
   private static Path init(OpenStudent spec, Path dataRoot) {

@@ -88,7 +88,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
                       .formatted(current.name(), request.getRun()))));
       return;
     }
-    ServerCallStreamObserver<StudentOpened> call = (ServerCallStreamObserver<StudentOpened>) response;
+    ServerCallStreamObserver<StudentOpened> call =
+        (ServerCallStreamObserver<StudentOpened>) response;
     // Without it gRPC throws at whoever answers a call that was given up.
     call.setOnCancelHandler(() -> log.info("a coordinator gave up opening a run"));
     int limit;
@@ -206,7 +207,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   void awaitEndOfStream(Duration most) throws InterruptedException {
     draining = true;
     TrainStream stream = active;
-    if (stream != null && !stream.ended && most.isPositive()) {
+    if (stream != null && !stream.ended && most.toMillis() > 0) {
       log.info("waiting up to {} s for the end of the coordinator's stream", most.toSeconds());
       if (!stream.end.await(most.toMillis(), TimeUnit.MILLISECONDS)) {
         log.warn("the coordinator's stream is cut");

@@ -252,8 +252,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       } else if (!arriving.equals(key)) {
         throw new IllegalArgumentException(
             "a frame of micro-batch %d, step %d came in the midst of micro-batch %d, step %d"
-                .formatted(
-                    key.getIndex(), key.getStep(), arriving.getIndex(), arriving.getStep()));
+                .formatted(key.getIndex(), key.getStep(), arriving.getIndex(), arriving.getStep()));
       }
       for (Tensor frame : message.getTensorsList()) {
         budget.take(frame.getData().size());
