@@ -106,7 +106,8 @@ class TeacherFaultsTest {
             FLOOR,
             /* deadlineFactor= */ 5,
             hedgeFraction,
-            Duration.ofSeconds(5)),
+            Duration.ofSeconds(5),
+            BUDGET),
         notices::add,
         new RunState((ready, why) -> readiness.add(why)));
   }
