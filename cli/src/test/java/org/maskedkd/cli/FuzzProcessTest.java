@@ -195,6 +195,9 @@ class FuzzProcessTest {
         long before = 0;
         long threads = 0;
         while (sent < count) {
+          // A connection on which so many calls are given up is sent away.
+          channel.shutdownNow();
+          channel = Channels.connect(address);
           for (int next = sent + BETWEEN_SOUND; sent < next; ) {
             session();
           }

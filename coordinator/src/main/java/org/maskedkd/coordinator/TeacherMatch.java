@@ -58,6 +58,7 @@ final class TeacherMatch {
               + "; run the same release everywhere");
     }
     ModelInfo found = opened.getModel();
+    PeerCheck.teacher(name, found);
     TeacherOpened expected = first;
     if (expected == null) {
       first = opened;

@@ -304,7 +304,6 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void opened(TeacherLink link, TeacherOpened opened) {
-    PeerCheck.teacher(link.name(), opened.getModel());
     match.check(link.name(), opened);
   }
 

@@ -17,7 +17,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.Protocol;
@@ -411,10 +410,10 @@ class TeacherPoolTest {
   @Test
   void handshake_otherGrid_isRefused() {
     RunException e =
-        refusal(opened -> opened.getModelBuilder().setGrid(Grid.newBuilder().setPatch(16)));
+        refusal(opened -> opened.getModelBuilder().setGrid(Toy.GRID.toBuilder().setPatch(4)));
 
     assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
-    assertThat(e).hasMessageContaining("patch: 16");
+    assertThat(e).hasMessageContaining("patch: 4");
   }
 
   @Test

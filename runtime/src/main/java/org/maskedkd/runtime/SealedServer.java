@@ -12,6 +12,7 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.InputStream;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,6 +65,9 @@ final class SealedServer {
     /** Ended here, which the service may not know yet. */
     private volatile boolean broken;
 
+    /** Ended by whoever was first: the service on its own thread, or what refuses messages. */
+    private final AtomicBoolean closed = new AtomicBoolean();
+
     Call(MethodDescriptor<Q, R> method, ServerCall<Seal.Raw, Seal.Raw> raw) {
       this.method = method;
       this.raw = raw;
@@ -72,6 +76,9 @@ final class SealedServer {
     /** Ends the call at once. */
     void breakOff(String why) {
       broken = true;
+      if (!closed.compareAndSet(false, true)) {
+        return;
+      }
       StatusRuntimeException status = Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
       raw.close(
           status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
@@ -93,21 +100,21 @@ final class SealedServer {
 
     @Override
     public void sendMessage(R message) {
-      if (!broken) {
+      if (!closed.get()) {
         raw.sendMessage(sent.seal(message, method.getResponseMarshaller()));
       }
     }
 
     @Override
     public void close(Status status, Metadata trailers) {
-      if (!broken) {
+      if (closed.compareAndSet(false, true)) {
         raw.close(status, trailers);
       }
     }
 
     @Override
     public boolean isReady() {
-      return !broken && raw.isReady();
+      return !closed.get() && raw.isReady();
     }
 
     @Override

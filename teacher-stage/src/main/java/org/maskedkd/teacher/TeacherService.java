@@ -32,8 +32,8 @@ import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
-import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.runtime.TensorFrames;
+import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -13,7 +13,8 @@ class FairQueueTest {
   private static final long MOST_BYTES = 100;
 
   private final Queue<Runnable> computed = new ArrayDeque<>();
-  private final FairQueue queue = new FairQueue(computed::add, MOST_BYTES, new ByteBudget(Long.MAX_VALUE));
+  private final FairQueue queue =
+      new FairQueue(computed::add, MOST_BYTES, new ByteBudget(Long.MAX_VALUE));
   private final List<String> done = new ArrayList<>();
 
   private void compute(int tasks) {
