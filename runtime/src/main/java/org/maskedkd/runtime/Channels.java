@@ -34,7 +34,8 @@ public final class Channels {
   }
 
   static ManagedChannel connect(String where, @Nullable Tls tls, EventLoopGroup loop) {
-    return build(StageAddress.parse(where).channel(tls), loop);
+    StageAddress address = StageAddress.parse(where);
+    return build(address.channel(tls), address.seals(), loop);
   }
 
   /**
@@ -44,17 +45,22 @@ public final class Channels {
    */
   static ManagedChannel connect(
       String where, String authority, @Nullable Tls tls, EventLoopGroup loop) {
-    return build(StageAddress.parse(where).channel(tls).overrideAuthority(authority), loop);
+    StageAddress address = StageAddress.parse(where);
+    return build(address.channel(tls).overrideAuthority(authority), address.seals(), loop);
   }
 
-  private static ManagedChannel build(NettyChannelBuilder builder, EventLoopGroup loop) {
+  private static ManagedChannel build(
+      NettyChannelBuilder builder, boolean seals, EventLoopGroup loop) {
+    if (seals) {
+      builder.intercept(new SealedClient());
+    }
     return builder
         // A proxy set for downloads must not carry stage traffic.
         .proxyDetector(target -> null)
         .eventLoopGroup(loop)
         .withOption(ChannelOption.ALLOCATOR, Transport.allocator())
-        // The last one is the first to see a call, so answers are read as the second one says.
-        .intercept(new SealedClient(), new SharingMarshaller.Interceptor())
+        // The last one is the first to see a call: a seal is opened before an answer is read.
+        .intercept(new SharingMarshaller.Interceptor())
         .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
         .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)

@@ -5,6 +5,7 @@ import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.Message;
 import com.google.protobuf.UnknownFieldSet;
 import com.google.protobuf.UnsafeByteOperations;
+import io.grpc.ForwardingServerCall.SimpleForwardingServerCall;
 import io.grpc.ForwardingServerCallListener.SimpleForwardingServerCallListener;
 import io.grpc.KnownLength;
 import io.grpc.Metadata;
@@ -18,9 +19,11 @@ import io.grpc.ServerInterceptor;
 import io.grpc.ServerInterceptors;
 import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -128,7 +131,34 @@ final class Door {
     @Override
     public <Q, R> Listener<Q> interceptCall(
         ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
-      return new Guarded<>(call, next.startCall(call, headers));
+      ServerCall<Q, R> once = new Once<>(call);
+      return new Guarded<>(once, next.startCall(once, headers));
+    }
+  }
+
+  /**
+   * A call that ends once, whoever is first: the door, which refuses a message, or the service,
+   * which answers on a thread of its own. gRPC would throw at the second.
+   */
+  private static final class Once<Q, R> extends SimpleForwardingServerCall<Q, R> {
+    private final AtomicBoolean closed = new AtomicBoolean();
+
+    Once(ServerCall<Q, R> call) {
+      super(call);
+    }
+
+    @Override
+    public void sendMessage(R message) {
+      if (!closed.get()) {
+        super.sendMessage(message);
+      }
+    }
+
+    @Override
+    public void close(Status status, Metadata trailers) {
+      if (closed.compareAndSet(false, true)) {
+        super.close(status, trailers);
+      }
     }
   }
 
@@ -192,11 +222,7 @@ final class Door {
       over = true;
       StatusRuntimeException status = Failures.toStatus(why);
       Metadata trailers = status.getTrailers();
-      try {
-        call.close(status.getStatus(), trailers == null ? new Metadata() : trailers);
-      } catch (IllegalStateException closed) {
-        log.info("{} had ended already: {}", name(), closed.getMessage());
-      }
+      call.close(status.getStatus(), trailers == null ? new Metadata() : trailers);
       // The service must not wait for what comes no more.
       super.onCancel();
     }

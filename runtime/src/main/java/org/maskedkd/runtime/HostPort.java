@@ -83,6 +83,11 @@ record HostPort(String host, int port) implements StageAddress {
     return tls == null ? builder : builder.sslContext(tls.serverSide());
   }
 
+  @Override
+  public boolean seals() {
+    return true;
+  }
+
   /** A server on every interface is reached on loopback, too. */
   @Override
   public String listening(SocketAddress socket) {

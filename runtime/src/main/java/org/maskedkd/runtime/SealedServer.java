@@ -12,7 +12,6 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.InputStream;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,9 +64,6 @@ final class SealedServer {
     /** Ended here, which the service may not know yet. */
     private volatile boolean broken;
 
-    /** Ended by whoever was first: the service on its own thread, or what refuses messages. */
-    private final AtomicBoolean closed = new AtomicBoolean();
-
     Call(MethodDescriptor<Q, R> method, ServerCall<Seal.Raw, Seal.Raw> raw) {
       this.method = method;
       this.raw = raw;
@@ -76,9 +72,6 @@ final class SealedServer {
     /** Ends the call at once. */
     void breakOff(String why) {
       broken = true;
-      if (!closed.compareAndSet(false, true)) {
-        return;
-      }
       StatusRuntimeException status = Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
       raw.close(
           status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
@@ -100,21 +93,21 @@ final class SealedServer {
 
     @Override
     public void sendMessage(R message) {
-      if (!closed.get()) {
+      if (!broken) {
         raw.sendMessage(sent.seal(message, method.getResponseMarshaller()));
       }
     }
 
     @Override
     public void close(Status status, Metadata trailers) {
-      if (closed.compareAndSet(false, true)) {
+      if (!broken) {
         raw.close(status, trailers);
       }
     }
 
     @Override
     public boolean isReady() {
-      return !closed.get() && raw.isReady();
+      return !broken && raw.isReady();
     }
 
     @Override

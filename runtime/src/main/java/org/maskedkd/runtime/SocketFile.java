@@ -130,6 +130,12 @@ record SocketFile(Path path) implements StageAddress {
         cause);
   }
 
+  /** What goes through it never leaves this machine's memory. */
+  @Override
+  public boolean seals() {
+    return false;
+  }
+
   /** Only this user may connect, whatever the folder lets others do. */
   @Override
   public String listening(SocketAddress socket) throws IOException {

@@ -36,6 +36,12 @@ sealed interface StageAddress permits HostPort, SocketFile {
   NettyServerBuilder server(@Nullable Tls tls, boolean insecure);
 
   /**
+   * Whether messages are sealed on the way to it, against what a network may do to them. Both ends
+   * must know, so this depends on nothing but the kind of address.
+   */
+  boolean seals();
+
+  /**
    * Called as soon as it is listened on.
    *
    * @param socket what the system says it is

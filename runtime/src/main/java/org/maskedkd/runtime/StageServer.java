@@ -156,7 +156,7 @@ public final class StageServer implements AutoCloseable {
               .addService(health.getHealthService());
       for (BindableService service : services) {
         var definition = Door.before(service.bindService());
-        builder.addService(SealedServer.of(definition));
+        builder.addService(address.seals() ? SealedServer.of(definition) : definition);
         health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
       }
       try {
