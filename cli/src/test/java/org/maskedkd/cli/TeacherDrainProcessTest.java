@@ -68,7 +68,7 @@ class TeacherDrainProcessTest {
       awaitReadyz(port, 200, "training, step ");
 
       first.terminate();
-      first.endsWith(0);
+      first.endsWith(143);
       awaitReadyz(port, 503, "no teacher: the teacher at " + address);
       assertThat(run.said()).contains(address + " is shutting down; it gets no more work");
       assertThat(run.steps()).hasSizeLessThan(STEPS);

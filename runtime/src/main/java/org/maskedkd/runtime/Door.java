@@ -23,7 +23,6 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -141,22 +140,30 @@ final class Door {
    * which answers on a thread of its own. gRPC would throw at the second.
    */
   private static final class Once<Q, R> extends SimpleForwardingServerCall<Q, R> {
-    private final AtomicBoolean closed = new AtomicBoolean();
+    private boolean closed;
 
     Once(ServerCall<Q, R> call) {
       super(call);
     }
 
     @Override
-    public void sendMessage(R message) {
-      if (!closed.get()) {
+    public synchronized void sendHeaders(Metadata headers) {
+      if (!closed) {
+        super.sendHeaders(headers);
+      }
+    }
+
+    @Override
+    public synchronized void sendMessage(R message) {
+      if (!closed) {
         super.sendMessage(message);
       }
     }
 
     @Override
-    public void close(Status status, Metadata trailers) {
-      if (closed.compareAndSet(false, true)) {
+    public synchronized void close(Status status, Metadata trailers) {
+      if (!closed) {
+        closed = true;
         super.close(status, trailers);
       }
     }
