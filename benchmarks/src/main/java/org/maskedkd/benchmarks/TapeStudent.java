@@ -93,6 +93,11 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
     private int unanswered;
     private long nextNanos = System.nanoTime();
 
+    /** Of the step that is under way; the coordinator compares it with its own. */
+    private final LossParts.Builder sums = LossParts.newBuilder();
+
+    private long committed;
+
     Run(Outbox<StudentEvent> outbox) {
       this.outbox = outbox;
     }
@@ -110,10 +115,13 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
         case CHECKPOINT ->
             send(
                 StudentEvent.newBuilder()
-                    .setCheckpointed(Checkpointed.getDefaultInstance())
+                    .setCheckpointed(Checkpointed.newBuilder().setStep(committed))
                     .build());
         case EXPORT ->
-            send(StudentEvent.newBuilder().setExported(Exported.getDefaultInstance()).build());
+            send(
+                StudentEvent.newBuilder()
+                    .setExported(Exported.newBuilder().setFile(command.getExport().getFile()))
+                    .build());
         case EVALUATE ->
             send(
                 StudentEvent.newBuilder()
@@ -127,6 +135,7 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
 
     private void begin() {
       StepPlan plan = plans.element();
+      sums.clear();
       unanswered = plan.getMicroBatchSizesCount();
       nextNanos = Math.max(nextNanos, System.nanoTime());
       for (int i = 0; i < unanswered; i++) {
@@ -162,10 +171,19 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
     }
 
     private void answered(Backward backward) {
+      if (backward.getLast()) {
+        LossParts part = backward.getLoss();
+        sums.setTotal(sums.getTotal() + part.getTotal())
+            .setBase(sums.getBase() + part.getBase())
+            .setDistillation(sums.getDistillation() + part.getDistillation())
+            .setStudentCorrect(sums.getStudentCorrect() + part.getStudentCorrect())
+            .setTeacherCorrect(sums.getTeacherCorrect() + part.getTeacherCorrect());
+      }
       if (!backward.getLast() || --unanswered > 0) {
         return;
       }
       StepPlan plan = plans.remove();
+      committed = plan.getStep();
       stepEnded.accept(plan.getStep());
       send(
           StudentEvent.newBuilder()
@@ -181,12 +199,16 @@ final class TapeStudent extends StudentGrpc.StudentImplBase {
     }
 
     private StepRecord record(StepPlan plan) {
+      int images = plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).sum();
       return StepRecord.newBuilder()
           .setStep(plan.getStep())
           .setEpoch(plan.getEpoch())
           .setLearningRate(plan.getLearningRate())
-          .setImages(plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).sum())
-          .setLoss(LossParts.newBuilder().setTotal(1).setBase(1).setDistillation(1))
+          .setImages(images)
+          .setLoss(
+              sums.setTotal(sums.getTotal() / images)
+                  .setBase(sums.getBase() / images)
+                  .setDistillation(sums.getDistillation() / images))
           .setGradientNorm(1)
           .setStepSeconds(1)
           .build();
