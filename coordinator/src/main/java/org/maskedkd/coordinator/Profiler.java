@@ -3,15 +3,20 @@ package org.maskedkd.coordinator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.maskedkd.proto.v1.Profile;
 import org.maskedkd.proto.v1.ProfilePoint;
 import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent.EventCase;
+import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.schedule.CostFit.Point;
 
-/** Lets the stages time themselves, one after another, while nothing else runs. */
+/**
+ * Lets the stages time themselves: each while nothing else runs, then all at once, which shows how
+ * much they slow each other.
+ */
 final class Profiler {
 
   private static final int REPEATS = 3;
@@ -32,35 +37,22 @@ final class Profiler {
   StageProfile measure(
       long step, double optimizer, double indices, double signals, double clockError) {
     List<Integer> sizes = sizes();
-    stages
-        .student()
-        .send(
-            StudentCommand.newBuilder()
-                .setProfile(
-                    Profile.newBuilder()
-                        .addAllSizes(sizes)
-                        .setRepeats(REPEATS)
-                        .setKeep(config.distils() ? config.masking().keep() : 0))
-                .build());
-    List<ProfilePoint> student =
-        stages.student().expect(EventCase.PROFILED, p -> {}).getProfiled().getPointsList();
-    Map<Integer, List<ProfilePoint>> teachers = new HashMap<>();
+    List<ProfilePoint> student = student(sizes);
+    Map<Integer, List<Point>> teachers = new HashMap<>();
+    StageProfile.Together together = StageProfile.Together.NONE;
+    long teacherResidentBytes = 0;
     if (stages.pool() != null && stages.teacher() != null) {
-      int patches = ForwardedInbox.patches(stages.teacher().getGrid());
-      ProfileTeacher request =
-          ProfileTeacher.newBuilder()
-              .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
-              .addAllSizes(sizes)
-              .setRepeats(REPEATS)
-              .build();
-      stages
-          .pool()
-          .profile(request)
-          .forEach((place, profiled) -> teachers.put(place, profiled.getPointsList()));
+      Map<Integer, TeacherProfiled> alone = stages.pool().profile(request(sizes));
+      alone.forEach((place, profiled) -> teachers.put(place, points(profiled)));
+      teacherResidentBytes =
+          alone.values().stream()
+              .flatMap(profiled -> profiled.getPointsList().stream())
+              .mapToLong(ProfilePoint::getResidentBytes)
+              .max()
+              .orElse(0);
+      together = together(stages.pool(), sizes.get(sizes.size() - 1), student, teachers);
     }
-    Map<Integer, List<Point>> times = new HashMap<>();
-    teachers.forEach((place, points) -> times.put(place, StageProfile.points(points, "teacher")));
-    StageProfile.Teachers pool = StageProfile.Teachers.of(times);
+    StageProfile.Teachers pool = StageProfile.Teachers.of(teachers);
     return new StageProfile(
         step,
         StageProfile.points(student, "forward"),
@@ -72,11 +64,70 @@ final class Profiler {
         pool.slowness(),
         clockError,
         StageProfile.Memory.of(student),
-        teachers.values().stream()
-            .flatMap(List::stream)
-            .mapToLong(ProfilePoint::getResidentBytes)
-            .max()
-            .orElse(0));
+        teacherResidentBytes,
+        together);
+  }
+
+  /**
+   * Student and teachers at work at the same time, with one size. Whoever is done first goes on
+   * until the others are.
+   */
+  private StageProfile.Together together(
+      TeacherPool pool, int size, List<ProfilePoint> student, Map<Integer, List<Point>> teachers) {
+    List<Integer> one = List.of(size);
+    boolean[] studentKnown = {false};
+    TeacherTimes times = pool.profileTogether(request(one), () -> !studentKnown[0]);
+    List<ProfilePoint> beside = student(one);
+    while (!times.known()) {
+      student(one);
+    }
+    studentKnown[0] = true;
+    Map<Integer, Double> slower = new HashMap<>();
+    times
+        .finish()
+        .forEach(
+            (place, profiled) -> {
+              List<Point> alone = teachers.get(place);
+              if (alone != null) {
+                slower.put(place, ratio(points(profiled), alone));
+              }
+            });
+    return new StageProfile.Together(
+        ratio(StageProfile.points(beside, "forward"), StageProfile.points(student, "forward")),
+        ratio(StageProfile.points(beside, "backward"), StageProfile.points(student, "backward")),
+        slower.values().stream().mapToDouble(Double::doubleValue).average().orElse(1));
+  }
+
+  /** Of the last points, which are of the same size. */
+  private static double ratio(List<Point> together, List<Point> alone) {
+    return together.get(together.size() - 1).seconds() / alone.get(alone.size() - 1).seconds();
+  }
+
+  private List<ProfilePoint> student(List<Integer> sizes) {
+    stages
+        .student()
+        .send(
+            StudentCommand.newBuilder()
+                .setProfile(
+                    Profile.newBuilder()
+                        .addAllSizes(sizes)
+                        .setRepeats(REPEATS)
+                        .setKeep(config.distils() ? config.masking().keep() : 0))
+                .build());
+    return stages.student().expect(EventCase.PROFILED, p -> {}).getProfiled().getPointsList();
+  }
+
+  private ProfileTeacher request(List<Integer> sizes) {
+    int patches = ForwardedInbox.patches(Objects.requireNonNull(stages.teacher()).getGrid());
+    return ProfileTeacher.newBuilder()
+        .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
+        .addAllSizes(sizes)
+        .setRepeats(REPEATS)
+        .build();
+  }
+
+  private static List<Point> points(TeacherProfiled profiled) {
+    return StageProfile.points(profiled.getPointsList(), "teacher");
   }
 
   /**

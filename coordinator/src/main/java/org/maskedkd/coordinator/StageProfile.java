@@ -19,6 +19,7 @@ import org.maskedkd.schedule.Cost;
 import org.maskedkd.schedule.CostFit;
 import org.maskedkd.schedule.CostFit.Point;
 import org.maskedkd.schedule.Costs;
+import org.maskedkd.schedule.Interference;
 
 /**
  * What the running stages cost, {@code profile.json} of a run: bare computing times by size, and
@@ -31,6 +32,7 @@ import org.maskedkd.schedule.Costs;
  * @param signalsSeconds from the end of a teacher's forward to the start of the backward
  * @param slowness per teacher, how much slower than the fastest
  * @param teacherResidentBytes of the largest teacher process
+ * @param together how student and teachers slow each other
  */
 public record StageProfile(
     long step,
@@ -43,7 +45,29 @@ public record StageProfile(
     List<Double> slowness,
     double clockErrorSeconds,
     Memory studentMemory,
-    long teacherResidentBytes) {
+    long teacherResidentBytes,
+    Together together) {
+
+  /**
+   * What a task takes with all stages at work, against what it takes alone.
+   *
+   * @param teacher mean of the teachers
+   */
+  public record Together(double forward, double backward, double teacher) {
+
+    static final Together NONE = new Together(1, 1, 1);
+
+    /** Less is noise. */
+    private static final double LEAST = 1.03;
+
+    Interference interference() {
+      return new Interference(felt(forward), felt(backward), felt(teacher));
+    }
+
+    private static double felt(double factor) {
+      return factor < LEAST ? 1 : factor;
+    }
+  }
 
   /** The student's resident memory, by the samples whose activations it holds. */
   public record Memory(long fixedBytes, long bytesPerSample) {
@@ -114,7 +138,7 @@ public record StageProfile(
     }
   }
 
-  /** Straight lines through the points, and the latencies. */
+  /** Straight lines through the points, the latencies, and how the stages slow each other. */
   @JsonIgnore
   public Costs costs() {
     return new Costs(
@@ -123,7 +147,8 @@ public record StageProfile(
         cost(backward),
         samples -> indicesSeconds,
         samples -> signalsSeconds,
-        optimizerSeconds);
+        optimizerSeconds,
+        together.interference());
   }
 
   /** Seconds that a task or a way takes whatever its size, by operation. */
@@ -166,6 +191,16 @@ public record StageProfile(
             1e3 * indicesSeconds,
             1e3 * signalsSeconds,
             1e3 * optimizerSeconds));
+    if (!together.interference().equals(Interference.NONE)) {
+      lines.add(
+          String.format(
+              Locale.ROOT,
+              "while the other side computes too, a forward takes %.2f times as long, a backward"
+                  + " %.2f, a teacher's forward %.2f",
+              together.forward(),
+              together.backward(),
+              together.teacher()));
+    }
     return lines;
   }
 

@@ -12,6 +12,7 @@ import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +25,6 @@ import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.runtime.ClockOffset;
 import org.maskedkd.runtime.ExitCode;
-import org.maskedkd.runtime.Failures;
 import org.maskedkd.runtime.RunException;
 
 /**
@@ -241,27 +241,29 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
    * @return by place in the pool
    */
   Map<Integer, TeacherProfiled> profile(ProfileTeacher request) {
-    Map<Integer, TeacherProfiled> profiles = new LinkedHashMap<>();
+    TeacherTimes times = new TeacherTimes(loop, notices);
     for (TeacherLink link : List.copyOf(links.values())) {
-      if (link.state() != TeacherLink.State.READY) {
-        continue;
+      if (link.state() == TeacherLink.State.READY) {
+        times.ask(link, request, () -> false);
+        times.finish();
       }
-      boolean[] over = {false};
-      link.profile(
-          request,
-          new Reply<>(
-              loop,
-              reply -> {
-                profiles.put(link.place(), reply);
-                over[0] = true;
-              },
-              failure -> {
-                notices.accept(Failures.fromStatus(failure, link.name()).getMessage());
-                over[0] = true;
-              }));
-      loop.runUntil(() -> over[0]);
     }
-    return profiles;
+    return times.finish();
+  }
+
+  /**
+   * Lets all teachers that are there time themselves at once.
+   *
+   * @param again asked by each after each answer whether it should go on
+   */
+  TeacherTimes profileTogether(ProfileTeacher request, BooleanSupplier again) {
+    TeacherTimes times = new TeacherTimes(loop, notices);
+    for (TeacherLink link : List.copyOf(links.values())) {
+      if (link.state() == TeacherLink.State.READY) {
+        times.ask(link, request, again);
+      }
+    }
+    return times;
   }
 
   void submit(MaskedWork work) {

@@ -71,7 +71,7 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
     TeacherProfiled.Builder profiled = TeacherProfiled.newBuilder();
     request
         .getSizesList()
-        .forEach(size -> profiled.addPoints(FakeStudent.point("teacher", size, 0.004)));
+        .forEach(size -> profiled.addPoints(FakeStudent.point("teacher", size, 0.004, 1)));
     response.onNext(profiled.build());
     response.onCompleted();
   }

@@ -81,12 +81,14 @@ class TrainingRunTest {
   @Test
   void run_auto_timesTheStagesAndPlansBySimulation() throws IOException {
     try (House house = house(2)) {
+      house.student.slowerTogether = 1.5;
       assertThat(house.train("schedule.micro-batches=auto", "schedule.window=6"))
           .isEqualTo(ExitCode.DONE);
 
       assertLearned(house, 8, true);
       assertThat(house.printed())
           .contains("measured: teacher 0.100 ms + 4.00 ms an image")
+          .contains("a forward takes 1.50 times as long, a backward 1.00, a teacher's forward 1.00")
           .contains("schedule: eager as [")
           .contains("no schedule less than 0.0");
       List<StepLine> steps = steps();
@@ -101,6 +103,7 @@ class TrainingRunTest {
       JsonNode profile = JsonLines.JSON.readTree(dir.resolve("profile.json").toFile());
       assertThat(profile.get("forward").get(0).get("samples").asInt()).isEqualTo(1);
       assertThat(profile.get("slowness")).hasSize(2);
+      assertThat(profile.get("together").get("forward").asDouble()).isCloseTo(1.5, within(1e-9));
     }
   }
 

@@ -11,9 +11,23 @@ import java.util.List;
  * @param indices from the end of a forward until a teacher has the patches (c1)
  * @param signals from the end of a teacher's forward until the student has the gradient (c2)
  * @param optimizer the update of the weights, once a step (u)
+ * @param interference how student and teachers slow each other; the other costs are those of tasks
+ *     that run alone
  */
 public record Costs(
-    Cost forward, Cost teacher, Cost backward, Cost indices, Cost signals, double optimizer) {
+    Cost forward,
+    Cost teacher,
+    Cost backward,
+    Cost indices,
+    Cost signals,
+    double optimizer,
+    Interference interference) {
+
+  /** Of devices that leave each other alone. */
+  public Costs(
+      Cost forward, Cost teacher, Cost backward, Cost indices, Cost signals, double optimizer) {
+    this(forward, teacher, backward, indices, signals, optimizer, Interference.NONE);
+  }
 
   /**
    * No overheads: a whole batch of {@code batch} samples costs F, T and B in one piece or in many.

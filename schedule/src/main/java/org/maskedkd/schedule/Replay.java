@@ -38,6 +38,7 @@ final class Replay implements Dispatcher.Queue {
   private final Schedule schedule;
   private final List<Action> before;
   private final Costs costs;
+  private final Slowdown slowdown;
   private final boolean distilled;
   private final boolean offers;
   private final Dispatcher teachers;
@@ -63,9 +64,10 @@ final class Replay implements Dispatcher.Queue {
   private int place;
   private int forwards;
 
-  Replay(Schedule schedule, Costs costs, List<Double> slowness) {
+  Replay(Schedule schedule, Costs costs, List<Double> slowness, Slowdown slowdown) {
     this.schedule = schedule;
     this.costs = costs;
+    this.slowdown = slowdown;
     this.distilled = !slowness.isEmpty();
     this.offers = schedule.offers();
     this.teachers = new Dispatcher(slowness.stream().mapToDouble(Double::doubleValue).toArray());
@@ -113,6 +115,11 @@ final class Replay implements Dispatcher.Queue {
       throw new IllegalStateException(
           "the step stopped before %s (entry %d)".formatted(student().get(place), place + 1));
     }
+    return step();
+  }
+
+  /** How long the step took that was played. */
+  double step() {
     return now - start;
   }
 
@@ -235,7 +242,7 @@ final class Replay implements Dispatcher.Queue {
 
   private void work(Action action, int index, Cost cost) {
     double from = now;
-    now += cost.of(samples(index));
+    now += cost.of(samples(index)) * slowdown.of(action.operation(), index % count);
     spans.add(new Span(Span.STUDENT, action.operation(), index, from, now));
   }
 
@@ -299,6 +306,7 @@ final class Replay implements Dispatcher.Queue {
 
   @Override
   public double work(int waiting) {
-    return costs.teacher().of(samples(queue[waiting]));
+    int index = queue[waiting];
+    return costs.teacher().of(samples(index)) * slowdown.of(Operation.TEACHER, index % count);
   }
 }

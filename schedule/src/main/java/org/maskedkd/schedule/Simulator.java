@@ -35,8 +35,8 @@ public final class Simulator {
       }
     }
     checkCosts(schedule, costs);
-    Replay replay = new Replay(schedule, costs, slowness);
-    double step = replay.play();
+    Replay replay = settled(schedule, costs, slowness);
+    double step = replay.step();
     List<Span> spans = new ArrayList<>(replay.spans());
     spans.sort(
         Comparator.comparingInt(Span::device)
@@ -47,7 +47,24 @@ public final class Simulator {
 
   /** Only how long a legal schedule takes. */
   static double step(Schedule schedule, Costs costs, List<Double> slowness) {
-    return new Replay(schedule, costs, slowness).play();
+    return settled(schedule, costs, slowness).step();
+  }
+
+  /** Played, and again until the tasks slow each other as much as they overlap. */
+  private static Replay settled(Schedule schedule, Costs costs, List<Double> slowness) {
+    Slowdown slowdown = new Slowdown(costs.interference(), schedule.sizes().size());
+    Replay replay = new Replay(schedule, costs, slowness, slowdown);
+    double step = replay.play();
+    if (costs.interference().equals(Interference.NONE)) {
+      return replay;
+    }
+    for (int round = 1;
+        round < Slowdown.MOST_ROUNDS && slowdown.fit(replay.spans(), step) > Slowdown.SETTLED;
+        round++) {
+      replay = new Replay(schedule, costs, slowness, slowdown);
+      step = replay.play();
+    }
+    return replay;
   }
 
   private static int peak(Schedule schedule) {
