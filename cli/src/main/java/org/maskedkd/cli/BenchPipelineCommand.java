@@ -149,11 +149,11 @@ final class BenchPipelineCommand implements Callable<Integer> {
   private boolean socketFiles;
 
   @Option(
-      names = "--no-colocated",
+      names = "--colocated",
       negatable = true,
       defaultValue = "true",
       fallbackValue = "true",
-      description = "Leave out the runs without a pipeline.")
+      description = "With real models, also the runs without a pipeline. Default: ${DEFAULT-VALUE}")
   private boolean colocated;
 
   @Option(names = "--json", description = "Print a JSON object per row instead of the table.")

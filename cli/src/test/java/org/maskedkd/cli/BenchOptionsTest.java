@@ -8,6 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.schedule.Costs;
+import picocli.CommandLine;
 
 class BenchOptionsTest {
   @Test
@@ -50,6 +51,20 @@ class BenchOptionsTest {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> which("1:4").sizes(8))
         .withMessageContaining("add up to 5, the batch has 8");
+  }
+
+  @Test
+  void colocated_saidOrNotOrDenied_isWhatItSays() {
+    assertThat(colocated()).isEqualTo(true);
+    assertThat(colocated("--colocated")).isEqualTo(true);
+    assertThat(colocated("--no-colocated")).isEqualTo(false);
+  }
+
+  private static Object colocated(String... arguments) {
+    CommandLine command =
+        new CommandLine(new BenchPipelineCommand()).setCaseInsensitiveEnumValuesAllowed(true);
+    command.parseArgs(arguments);
+    return command.getCommandSpec().findOption("--colocated").getValue();
   }
 
   private static BenchCase which(String microBatches) {
