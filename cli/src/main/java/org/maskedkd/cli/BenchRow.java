@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param schedule the order, {@code auto}, {@code colocated} or {@code data-parallel-bound}
  * @param sizes of the micro-batches, as they were run
  * @param stepSeconds without {@code dataWaitSeconds}
+ * @param dataCpuSeconds of a step, spent in the student's process on the batches to come
  * @param wallSecondsPerStep from the first measured step's end to the last one's, over the steps
  *     between, so that nothing between two steps is missed
  * @param bubble 1 - the busiest device's share of the step
@@ -42,6 +43,7 @@ record BenchRow(
     double stepSeconds,
     double wallSecondsPerStep,
     double dataWaitSeconds,
+    @Nullable Double dataCpuSeconds,
     double imagesPerSecond,
     @Nullable Double bubble,
     @Nullable Double imbalance,

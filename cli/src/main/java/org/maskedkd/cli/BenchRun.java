@@ -196,6 +196,7 @@ final class BenchRun {
         step,
         (window.end - window.start) / 1e9 / setup.steps(),
         wait,
+        median(steps, line -> line.path("data_cpu_seconds").asDouble()),
         setup.batch() / step,
         1 - busiest / step,
         (busiest - Math.min(student, teacher)) / step,

@@ -19,7 +19,7 @@ final class BenchTable {
     table.append(
         String.format(
             Locale.ROOT,
-            head + "%5s %5s %2s  %9s %9s %8s %9s %10s %9s %10s %8s%n",
+            head + "%5s %5s %2s  %9s %9s %8s %9s %10s %9s %10s %9s %8s%n",
             "schedule",
             "micro-batches",
             "keep",
@@ -32,12 +32,13 @@ final class BenchTable {
             "predicted",
             "bound",
             "efficiency",
+            "data",
             "memory"));
     for (BenchRow row : rows) {
       table.append(
           String.format(
               Locale.ROOT,
-              head + "%5.2f %5s %2d  %9s %9.1f %8s %9s %10s %9s %10s %8s%n",
+              head + "%5.2f %5s %2d  %9s %9.1f %8s %9s %10s %9s %10s %9s %8s%n",
               (row.valid() ? "" : "! ") + row.schedule(),
               sizes(row),
               row.keep(),
@@ -50,6 +51,7 @@ final class BenchTable {
               seconds(row.predictedStepSeconds()),
               seconds(row.boundSeconds()),
               share(row.efficiency()),
+              seconds(row.dataCpuSeconds()),
               bytes(row.peakBytes().values().stream().mapToLong(Long::longValue).sum())));
     }
     if (rows.stream().anyMatch(row -> !row.valid())) {

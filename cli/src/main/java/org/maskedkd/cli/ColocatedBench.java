@@ -161,6 +161,7 @@ final class ColocatedBench {
         step,
         wall,
         0,
+        null,
         images / step,
         null,
         null,

@@ -117,6 +117,11 @@ class WholeRunProcessTest {
 
   @Test
   void train_threeProcesses_timeOfEveryDeviceIsBusyOrIdleForACause() {
+    assertThat(
+            run.lines("metrics.jsonl").stream()
+                .mapToDouble(l -> l.get("data_cpu_seconds").asDouble())
+                .sum())
+        .isPositive();
     for (JsonNode step : run.lines("metrics.jsonl")) {
       double wall = step.get("step_seconds").asDouble();
       double bubble = step.get("pipeline").get("bubble").asDouble();

@@ -87,7 +87,10 @@ final class PeerCheck {
         loss.getStudentCorrect() + " and " + loss.getTeacherCorrect());
     for (double value :
         new double[] {
-          record.getGradientNorm(), record.getDataWaitSeconds(), record.getStepSeconds()
+          record.getGradientNorm(),
+          record.getDataWaitSeconds(),
+          record.getDataCpuSeconds(),
+          record.getStepSeconds()
         }) {
       require(
           value >= 0 && Double.isFinite(value),

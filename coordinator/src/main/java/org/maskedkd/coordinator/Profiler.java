@@ -19,14 +19,32 @@ import org.maskedkd.schedule.CostFit.Point;
  */
 final class Profiler {
 
-  private static final int REPEATS = 3;
+  static final int LEAST_REPEATS = 3;
+  private static final int MOST_REPEATS = 15;
+
+  /** What one stage's own times may take, as long as that allows enough of them. */
+  private static final double SECONDS = 10;
+
+  /** Of a batch are in all sizes together. */
+  private static final double SHARE = 1 / 3.;
 
   private final RunConfig config;
   private final Stages stages;
+  private final int repeats;
 
-  Profiler(RunConfig config, Stages stages) {
+  /**
+   * @param repeats of which the median counts
+   */
+  Profiler(RunConfig config, Stages stages, int repeats) {
     this.config = config;
     this.stages = stages;
+    this.repeats = repeats;
+  }
+
+  /** How often there is time to repeat where steps take so long. */
+  static int repeats(double stepSeconds) {
+    double affordable = SECONDS / Math.max(1e-3, SHARE * stepSeconds);
+    return (int) Math.max(LEAST_REPEATS, Math.min(MOST_REPEATS, affordable));
   }
 
   /**
@@ -111,7 +129,7 @@ final class Profiler {
                 .setProfile(
                     Profile.newBuilder()
                         .addAllSizes(sizes)
-                        .setRepeats(REPEATS)
+                        .setRepeats(repeats)
                         .setKeep(config.distils() ? config.masking().keep() : 0))
                 .build());
     return stages.student().expect(EventCase.PROFILED, p -> {}).getProfiled().getPointsList();
@@ -122,7 +140,7 @@ final class Profiler {
     return ProfileTeacher.newBuilder()
         .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
         .addAllSizes(sizes)
-        .setRepeats(REPEATS)
+        .setRepeats(repeats)
         .build();
   }
 

@@ -156,7 +156,7 @@ final class ScheduleTuning {
   }
 
   private StageProfile measure(long step) {
-    return new Profiler(config, stages)
+    return new Profiler(config, stages, Profiler.repeats(median(MeasuredStep::secondsWithoutData)))
         .measure(
             step,
             median(MeasuredStep::optimizer),

@@ -18,6 +18,8 @@ import org.maskedkd.schedule.Span;
  * @param lossDistillation divergence from the teacher (temperature squared not included); null
  *     without a teacher
  * @param teacherTop1 of the masked teacher; null without one
+ * @param dataCpuSeconds CPU time of the student's process spent on making batches while the step
+ *     ran
  * @param redone micro-batches of this step that a lost teacher had and another did again
  * @param staleMaskFraction share of the images whose patches were chosen one step earlier; null if
  *     none were
@@ -38,6 +40,7 @@ record StepLine(
     double gradientNorm,
     double stepSeconds,
     double dataWaitSeconds,
+    double dataCpuSeconds,
     double imagesPerSecond,
     double studentBusySeconds,
     @Nullable Double teacherBusySeconds,
@@ -128,6 +131,7 @@ record StepLine(
         record.getGradientNorm(),
         seconds,
         record.getDataWaitSeconds(),
+        record.getDataCpuSeconds(),
         seconds > 0 ? record.getImages() / seconds : 0,
         record.getSpansList().stream()
             .filter(span -> COMPUTING.contains(span.getOperation()))

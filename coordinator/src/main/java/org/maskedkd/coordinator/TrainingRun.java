@@ -445,7 +445,10 @@ public final class TrainingRun {
   private ExitCode dryRun() {
     Stages stages = open();
     DryRun.describe(config, stages).forEach(progress::note);
-    DryRun.estimate(config, stages, new Profiler(config, stages).measure(1, 0, 0, 0, 0))
+    DryRun.estimate(
+            config,
+            stages,
+            new Profiler(config, stages, Profiler.LEAST_REPEATS).measure(1, 0, 0, 0, 0))
         .forEach(progress::note);
     progress.note("dry run: everything opened and checked, nothing trained");
     return ExitCode.DONE;

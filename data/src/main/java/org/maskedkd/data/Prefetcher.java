@@ -1,5 +1,7 @@
 package org.maskedkd.data;
 
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableMap;
@@ -12,6 +14,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.Torch;
@@ -30,11 +33,13 @@ public final class Prefetcher implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(Prefetcher.class);
   private static final int CHUNKS_PER_WORKER = 4;
   private static final long CLOSE_SECONDS = 30;
+  private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
 
   private final Batches batches;
   private final int workers;
   private final int depth;
   private final ExecutorService pool;
+  private final LongAdder cpuNanos = new LongAdder();
   private final NavigableMap<Long, Job> ahead = new TreeMap<>();
   private @Nullable Job taken;
   private boolean closed;
@@ -95,6 +100,11 @@ public final class Prefetcher implements AutoCloseable {
     }
   }
 
+  /** CPU time that this object's threads have spent on finished pieces of batches. */
+  public long cpuNanos() {
+    return cpuNanos.sum();
+  }
+
   private static void runAlone(Runnable work) {
     Torch.useThreads(1);
     work.run();
@@ -123,7 +133,7 @@ public final class Prefetcher implements AutoCloseable {
 
   private Job start(long step) {
     Job job = new Job();
-    CompletableFuture.supplyAsync(() -> plan(job, step), pool)
+    CompletableFuture.supplyAsync(() -> plan(job, step), this::execute)
         .thenCompose(
             batch ->
                 spread(job, batch.count(), i -> batches.fill(batch, i))
@@ -139,6 +149,15 @@ public final class Prefetcher implements AutoCloseable {
               }
             });
     return job;
+  }
+
+  private void execute(Runnable piece) {
+    pool.execute(
+        () -> {
+          long began = THREADS.getCurrentThreadCpuTime();
+          piece.run();
+          cpuNanos.add(THREADS.getCurrentThreadCpuTime() - began);
+        });
   }
 
   private Batch plan(Job job, long step) {
@@ -161,7 +180,7 @@ public final class Prefetcher implements AutoCloseable {
                   work.accept(i);
                 }
               },
-              pool));
+              this::execute));
     }
     return CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new));
   }

@@ -150,6 +150,11 @@ final class RunData implements AutoCloseable {
     return train.skipped();
   }
 
+  /** CPU time spent on training batches so far. */
+  long cpuNanos() {
+    return prefetcher.cpuNanos();
+  }
+
   /** Batch {@code step}, waiting for it if it is not ready. */
   Batch take(long step) throws InterruptedException {
     return prefetcher.take(step);

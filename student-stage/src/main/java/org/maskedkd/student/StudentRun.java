@@ -322,6 +322,7 @@ final class StudentRun implements AutoCloseable {
       log.info("dropped the plan of step {}, which followed a failed step", plan.getStep());
       return;
     }
+    long dataBefore = data.cpuNanos();
     long begin = System.nanoTime();
     Batch batch = ahead.begin(plan.getStep());
     long ready = System.nanoTime();
@@ -360,6 +361,7 @@ final class StudentRun implements AutoCloseable {
               .setLoss(step.meanLoss())
               .setGradientNorm(norm)
               .setDataWaitSeconds(seconds(ready - begin + step.dataWaitNanos()))
+              .setDataCpuSeconds(seconds(data.cpuNanos() - dataBefore))
               .setStepSeconds(seconds(end - begin))
               .addAllSpans(step.spans())
               .setSkippedImages(data.skippedImages())
