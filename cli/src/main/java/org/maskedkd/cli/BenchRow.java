@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param bubble 1 - the busiest device's share of the step
  * @param imbalance what the lesser device was idle beyond that
  * @param predictedStepSeconds simulated with the bare costs and the latencies of the same run
+ * @param bareStepSeconds simulated with the processor time of the measured steps' own tasks
  * @param boundSeconds max(F + B, T / teachers) of the bare costs of a whole batch
  * @param efficiency bound over step
  * @param overheads what a straight line through the bare costs says: fixed seconds of a task
@@ -50,6 +51,7 @@ record BenchRow(
     @Nullable Double studentBusySeconds,
     @Nullable Double teacherBusySeconds,
     @Nullable Double predictedStepSeconds,
+    @Nullable Double bareStepSeconds,
     @Nullable Double boundSeconds,
     @Nullable Double efficiency,
     @Nullable Map<String, Double> overheads,

@@ -203,6 +203,7 @@ final class BenchRun {
         student,
         teacher,
         predicted,
+        bare(steps),
         bound,
         bound == null ? null : bound / step,
         bare == null ? null : bare.fixed(),
@@ -210,6 +211,15 @@ final class BenchRun {
         others <= BenchRow.MOST_OTHERS,
         window.peakBytes,
         pids);
+  }
+
+  private static @Nullable Double bare(List<JsonNode> steps) {
+    boolean known = steps.stream().allMatch(step -> bareOf(step).isNumber());
+    return known ? median(steps, step -> bareOf(step).asDouble()) : null;
+  }
+
+  private static JsonNode bareOf(JsonNode step) {
+    return step.path("pipeline").path("bare_step_seconds");
   }
 
   /** The whole lines; behind the last line break one may still be being written. */

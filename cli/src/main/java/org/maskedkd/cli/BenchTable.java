@@ -19,7 +19,7 @@ final class BenchTable {
     table.append(
         String.format(
             Locale.ROOT,
-            head + "%5s %5s %2s  %9s %9s %8s %9s %10s %9s %10s %9s %8s%n",
+            head + "%5s %5s %2s  %9s %9s %8s %9s %10s %9s %9s %10s %9s %8s%n",
             "schedule",
             "micro-batches",
             "keep",
@@ -30,6 +30,7 @@ final class BenchTable {
             "bubble",
             "imbalance",
             "predicted",
+            "bare",
             "bound",
             "efficiency",
             "data",
@@ -38,7 +39,7 @@ final class BenchTable {
       table.append(
           String.format(
               Locale.ROOT,
-              head + "%5.2f %5s %2d  %9s %9.1f %8s %9s %10s %9s %10s %9s %8s%n",
+              head + "%5.2f %5s %2d  %9s %9.1f %8s %9s %10s %9s %9s %10s %9s %8s%n",
               (row.valid() ? "" : "! ") + row.schedule(),
               sizes(row),
               row.keep(),
@@ -49,6 +50,7 @@ final class BenchTable {
               share(row.bubble()),
               share(row.imbalance()),
               seconds(row.predictedStepSeconds()),
+              seconds(row.bareStepSeconds()),
               seconds(row.boundSeconds()),
               share(row.efficiency()),
               seconds(row.dataCpuSeconds()),

@@ -171,6 +171,7 @@ final class ColocatedBench {
         null,
         null,
         null,
+        null,
         others,
         others <= BenchRow.MOST_OTHERS,
         peaks,

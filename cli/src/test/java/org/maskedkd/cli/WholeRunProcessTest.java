@@ -124,6 +124,8 @@ class WholeRunProcessTest {
         .isPositive();
     for (JsonNode step : run.lines("metrics.jsonl")) {
       double wall = step.get("step_seconds").asDouble();
+      // Both stages compute on one thread.
+      assertThat(step.get("pipeline").get("bare_step_seconds").asDouble()).isPositive();
       double bubble = step.get("pipeline").get("bubble").asDouble();
       double imbalance = step.get("pipeline").get("imbalance").asDouble();
       JsonNode idle = step.get("pipeline").get("idle_seconds");

@@ -275,7 +275,8 @@ final class StepExecutor {
         operation,
         span.getIndex(),
         clock.toLocal(span.getStartNanos()) / 1e9,
-        clock.toLocal(span.getEndNanos()) / 1e9);
+        clock.toLocal(span.getEndNanos()) / 1e9,
+        span.getCpuNanos() > 0 ? span.getCpuNanos() / 1e9 : Double.NaN);
   }
 
   private void failed(StepFailed failure) {

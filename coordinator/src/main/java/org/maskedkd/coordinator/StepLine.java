@@ -59,12 +59,15 @@ record StepLine(
    * @param bubble share of the step in which the busier side, student or teachers, was idle
    * @param imbalance share of the step by which the other side was less busy
    * @param predictedStepSeconds without waiting for data; null as long as the stages were not timed
+   * @param bareStepSeconds simulated with the processor time that each task of this very step took
+   *     and nothing between the tasks; null where that time is not known
    * @param idleSeconds per device and cause
    */
   record Pipeline(
       double bubble,
       double imbalance,
       @Nullable Double predictedStepSeconds,
+      @Nullable Double bareStepSeconds,
       Map<String, Map<String, Double>> idleSeconds) {}
 
   /**
@@ -88,6 +91,7 @@ record StepLine(
           measured.utilization().bubble(),
           measured.utilization().imbalance(),
           Double.isNaN(predictedSeconds) ? null : predictedSeconds,
+          BareStep.seconds(measured),
           idle());
     }
 

@@ -10,6 +10,7 @@ import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Gradients;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.tensor.Torch;
 
 /** Computes with the model. */
 final class ModelDevice implements StudentDevice {
@@ -50,6 +51,11 @@ final class ModelDevice implements StudentDevice {
       StudentForward.Result result = forward.run(scope, images, count, drops, wantSaliency);
       return new Graph(scope.keep(result.logits()), result.saliency());
     }
+  }
+
+  @Override
+  public boolean onCallingThread() {
+    return Torch.threads() == 1;
   }
 
   @Override

@@ -31,6 +31,11 @@ interface StudentDevice {
    */
   double optimize(double learningRate);
 
+  /** Whether all computing is done by the calling thread, whose processor time is then a task's. */
+  default boolean onCallingThread() {
+    return false;
+  }
+
   /** What a forward leaves behind for its backward; closing frees it, also without a backward. */
   interface Activations extends AutoCloseable {
     /** {@code [count][patches]} on the student's grid; empty when it was not asked for. */

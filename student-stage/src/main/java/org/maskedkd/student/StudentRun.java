@@ -341,10 +341,8 @@ final class StudentRun implements AutoCloseable {
             spec.getSeed(),
             spec.getStudent().getDropPath())) {
       StepInterpreter.run(plan, batch.count(), step);
-      long start = System.nanoTime();
-      double norm = device.optimize(plan.getLearningRate());
+      double norm = step.optimize();
       long end = System.nanoTime();
-      step.optimized(start, end);
       if (!Double.isFinite(norm)) {
         stepFailed = true;
         outbox.send(

@@ -12,6 +12,7 @@ import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
+import org.maskedkd.runtime.TaskTimer;
 import org.maskedkd.vit.DropPath;
 import org.maskedkd.vit.VitConfig;
 
@@ -92,8 +93,8 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     }
     long asked = System.nanoTime();
     Batch next = ahead.after(plan.getStep());
-    long start = System.nanoTime();
-    dataWaitNanos += start - asked;
+    dataWaitNanos += System.nanoTime() - asked;
+    TaskTimer timer = timer();
     long step = plan.getStep() + 1;
     int count = to - from;
     ByteBuffer images = RunData.images(next, from, to);
@@ -103,7 +104,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         teacherView.choose(
             images, count, device.saliency(images, count, drops), plan.getKeep(), step, from);
     ahead.handedOver(plan, index, kept.indices());
-    spans.add(span("look-ahead", index, start, System.nanoTime()));
+    spans.add(timer.stop("look-ahead", index));
     MicroBatchMessages.offered(key(step, index), kept).forEach(send);
   }
 
@@ -118,7 +119,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   @Override
   public void forward(int index, int from, int to) {
-    long start = System.nanoTime();
+    TaskTimer timer = timer();
     int count = to - from;
     ByteBuffer images = RunData.images(batch, from, to);
     float[] @Nullable [] drops =
@@ -137,7 +138,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
               images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
     }
     float[] logits = activations.logits();
-    spans.add(span("forward", index, start, System.nanoTime()));
+    spans.add(timer.stop("forward", index));
     MicroBatchMessages.forwarded(
             key(plan.getStep(), index), logits, RunData.targets(batch, from, to), count, kept)
         .forEach(send);
@@ -151,7 +152,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   @Override
   public void backward(int index) throws StepAbandonedException, InterruptedException {
     Inbox.Gradient gradient = inbox.await(index);
-    long start = System.nanoTime();
+    TaskTimer timer = timer();
     StudentDevice.Activations activations = held[index];
     if (activations == null) {
       throw new IllegalStateException(
@@ -176,11 +177,23 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         .setDistillation(loss.getDistillation() + parts.getDistillation())
         .setStudentCorrect(loss.getStudentCorrect() + parts.getStudentCorrect())
         .setTeacherCorrect(loss.getTeacherCorrect() + parts.getTeacherCorrect());
-    spans.add(span("backward", index, start, System.nanoTime()));
+    spans.add(timer.stop("backward", index));
   }
 
-  void optimized(long start, long end) {
-    spans.add(span("optimizer", 0, start, end));
+  /**
+   * Updates the weights.
+   *
+   * @return the gradient's norm; if it is not finite, the weights were not touched
+   */
+  double optimize() {
+    TaskTimer timer = timer();
+    double norm = device.optimize(plan.getLearningRate());
+    spans.add(timer.stop("optimizer", 0));
+    return norm;
+  }
+
+  private TaskTimer timer() {
+    return new TaskTimer(device.onCallingThread());
   }
 
   /** What waiting for the next step's batch took. */
@@ -204,15 +217,6 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         .setTotal(loss.getTotal() / images)
         .setBase(loss.getBase() / images)
         .setDistillation(loss.getDistillation() / images)
-        .build();
-  }
-
-  private static Span span(String operation, int index, long start, long end) {
-    return Span.newBuilder()
-        .setOperation(operation)
-        .setIndex(index)
-        .setStartNanos(start)
-        .setEndNanos(end)
         .build();
   }
 

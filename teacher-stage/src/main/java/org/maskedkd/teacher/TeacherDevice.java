@@ -13,4 +13,9 @@ interface TeacherDevice {
    * @return float32 {@code [batch, classes]}, row-major
    */
   float[] logits(ByteBuffer patches, int[] kept, int batch);
+
+  /** Whether all computing is done by the calling thread, whose processor time is then a task's. */
+  default boolean onCallingThread() {
+    return false;
+  }
 }

@@ -11,6 +11,7 @@ import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.tensor.Torch;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.WeightsOrigin;
@@ -86,6 +87,11 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
       NDArray indices = Tensors.of(scope.manager(), places, batch, perImage);
       return Tensors.floats(model.forward(normalised, indices).logits());
     }
+  }
+
+  @Override
+  public boolean onCallingThread() {
+    return Torch.threads() == 1;
   }
 
   /** One forward of a single black image: the first one pays for what the engine loads lazily. */

@@ -32,6 +32,7 @@ import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
+import org.maskedkd.runtime.TaskTimer;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.slf4j.Logger;
@@ -300,21 +301,16 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private Answer compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
       MicroBatchCheck.Checked micro = check.check(key, tensors);
-      long start = System.nanoTime();
+      TaskTimer timer = new TaskTimer(device.onCallingThread());
       float[] logits = device.logits(micro.patches().bytes(), micro.kept(), micro.batch());
-      long end = System.nanoTime();
+      Span span = timer.stop("teacher", key.getIndex());
       return new Answer(
           TeacherSignal.newBuilder()
               .addTensors(
                   TensorFrames.floats(
                       "logits", logits, micro.batch(), logits.length / micro.batch()))
-              .setSpan(
-                  Span.newBuilder()
-                      .setOperation("teacher")
-                      .setIndex(key.getIndex())
-                      .setStartNanos(start)
-                      .setEndNanos(end)),
-          (end - start) / 1e9,
+              .setSpan(span),
+          (span.getEndNanos() - span.getStartNanos()) / 1e9,
           micro.batch());
     }
 

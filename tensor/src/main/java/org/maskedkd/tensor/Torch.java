@@ -65,6 +65,12 @@ public final class Torch {
     JniUtils.setNumThreads(threads);
   }
 
+  /** Intra-op threads of the calling thread. */
+  public static int threads() {
+    engine();
+    return JniUtils.getNumThreads();
+  }
+
   /**
    * The manager for what lives as long as the process: parameters, optimizer state. It is never
    * closed; its user closes the arrays, or a sub-manager made from it. Starts the engine with its
@@ -94,7 +100,7 @@ public final class Torch {
     CpuFeatures cpu = CpuFeatures.ofThisMachine();
     facts.put("cpu-capability", cpu.capability());
     facts.put("bf16-unit", cpu.bf16Unit());
-    facts.put("threads", Integer.toString(JniUtils.getNumThreads()));
+    facts.put("threads", Integer.toString(threads()));
     facts.put("arch", System.getProperty("os.arch"));
     facts.put(
         "attention-rule",
