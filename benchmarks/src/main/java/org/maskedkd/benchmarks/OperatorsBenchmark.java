@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Supplier;
+import org.maskedkd.tensor.FrozenLinear;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Gradients;
 import org.maskedkd.tensor.Ops;
@@ -49,6 +50,7 @@ final class OperatorsBenchmark implements Runnable {
   private int rounds;
 
   private final Random random = new Random(1);
+  private final List<FrozenLinear> layers = new ArrayList<>();
 
   @Override
   public void run() {
@@ -107,6 +109,8 @@ final class OperatorsBenchmark implements Runnable {
                 1e3 * times * list.stream().mapToDouble(d -> d).min().orElse(0));
           });
     } finally {
+      layers.forEach(FrozenLinear::close);
+      layers.clear();
       models.forEach(VisionTransformer::close);
     }
   }
@@ -136,20 +140,24 @@ final class OperatorsBenchmark implements Runnable {
     NDArray x = activation(manager, precision, batch, n, d);
     NDArray qkv = activation(manager, precision, batch, n, 3L * d);
     NDArray wide = activation(manager, precision, batch, n, hidden);
-    NDArray gamma = parameter(manager, precision, d);
-    NDArray beta = parameter(manager, precision, d);
+    NDArray gamma = activation(manager, Precision.FP32, d);
+    NDArray beta = activation(manager, Precision.FP32, d);
     linear(precision + " linear qkv", manager, precision, x, 3 * d, work);
     linear(precision + " linear proj", manager, precision, x, d, work);
     if (backward) {
       linear(precision + " linear fc1", manager, precision, x, hidden, work);
       work.put(precision + " gelu", () -> Ops.gelu(wide));
     } else {
-      NDArray weight = parameter(manager, precision, hidden, d);
-      NDArray bias = parameter(manager, precision, hidden);
-      work.put(precision + " linear fc1 and gelu", () -> Ops.frozenLinearGelu(x, weight, bias));
+      FrozenLinear layer = layer(manager, precision, d, hidden);
+      work.put(precision + " linear fc1 and gelu", () -> layer.applyGelu(x));
     }
     linear(precision + " linear fc2", manager, precision, wide, d, work);
-    work.put(precision + " attention", () -> Ops.selfAttention(qkv, config.heads()));
+    work.put(
+        precision + " attention",
+        () ->
+            backward
+                ? Ops.selfAttention(qkv, config.heads())
+                : Ops.frozenSelfAttention(qkv, config.heads()));
     work.put(precision + " norm, once of two", () -> Ops.layerNorm(x, gamma, beta, config.eps()));
     work.put(precision + " residual, once of two", () -> Ops.residual(x, x, null, null));
   }
@@ -161,10 +169,21 @@ final class OperatorsBenchmark implements Runnable {
       NDArray x,
       int out,
       Map<String, Supplier<NDArray>> work) {
-    NDArray weight = parameter(manager, precision, out, x.getShape().get(2));
-    NDArray bias = parameter(manager, precision, out);
-    work.put(
-        name, () -> backward ? Ops.linear(x, weight, bias) : Ops.frozenLinear(x, weight, bias));
+    long in = x.getShape().get(2);
+    if (backward) {
+      NDArray weight = activation(manager, Precision.FP32, out, in);
+      NDArray bias = activation(manager, Precision.FP32, out);
+      work.put(name, () -> Ops.linear(x, weight, bias));
+    } else {
+      FrozenLinear layer = layer(manager, precision, in, out);
+      work.put(name, () -> layer.apply(x));
+    }
+  }
+
+  private FrozenLinear layer(NDManager manager, Precision precision, long in, long out) {
+    FrozenLinear layer = FrozenLinear.of(noise(manager, out, in), noise(manager, out), precision);
+    layers.add(layer);
+    return layer;
   }
 
   /** The same products in float32 through torch.mm and torch.bmm: one block's. */
@@ -221,11 +240,6 @@ final class OperatorsBenchmark implements Runnable {
       }
       return x;
     }
-  }
-
-  private NDArray parameter(NDManager manager, Precision precision, long... shape) {
-    // As in a model: float32 where it is trained, converted once where it is not.
-    return activation(manager, backward ? Precision.FP32 : precision, shape);
   }
 
   private NDArray noise(NDManager manager, long... shape) {

@@ -17,6 +17,8 @@ import java.util.stream.Stream;
  */
 final class CpuFeatures {
   private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
+  private static final CpuFeatures THIS_MACHINE = read();
+
   private final Set<String> flags;
   private final Map<String, String> environment;
 
@@ -33,6 +35,10 @@ final class CpuFeatures {
   }
 
   static CpuFeatures ofThisMachine() {
+    return THIS_MACHINE;
+  }
+
+  private static CpuFeatures read() {
     try {
       String info = Files.isReadable(CPU_INFO) ? Files.readString(CPU_INFO) : "";
       return new CpuFeatures(info, System.getenv());
@@ -59,6 +65,11 @@ final class CpuFeatures {
       return "AMX";
     }
     return has("avx512_bf16") ? "AVX512" : "none";
+  }
+
+  /** Whether a bfloat16 product is fast enough to be worth its rounding: with AMX only. */
+  boolean multipliesBfloat16() {
+    return capability().equals("AVX512") && bf16Unit().equals("AMX");
   }
 
   private boolean has(String... names) {

@@ -17,16 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Ops {
   /** Below AVX512, libtorch's bfloat16 matrix product is ten times slower than float32's. */
-  private static final boolean WIDEN_PRODUCTS =
-      !CpuFeatures.ofThisMachine().capability().equals("AVX512");
-
-  /**
-   * Where libtorch runs its AVX2 kernels, oneDNN's linear layer (bias and GELU in the product's own
-   * pass) is 5 to 10 % faster; narrow layers lose more by its setup than they gain.
-   */
-  private static final boolean ONEDNN = CpuFeatures.ofThisMachine().capability().equals("AVX2");
-
-  private static final int ONEDNN_FROM = 192;
+  static final boolean WIDEN_PRODUCTS = !CpuFeatures.ofThisMachine().capability().equals("AVX512");
 
   private Ops() {}
 
@@ -39,34 +30,6 @@ public final class Ops {
     return bias == null
         ? Script.call(method + "_without_bias", x, weight)
         : Script.call(method, x, weight, bias);
-  }
-
-  /**
-   * As {@link #linear} with a bias, for weights that take no gradient: not differentiable, so to be
-   * called with gradients off, and by oneDNN where that is faster.
-   */
-  public static NDArray frozenLinear(NDArray x, NDArray weight, NDArray bias) {
-    return byOneDnn(weight)
-        ? Script.callOneDnn("linear", x, weight, bias)
-        : linear(x, weight, bias);
-  }
-
-  /** {@code gelu(frozenLinear(x, weight, bias))}: not differentiable either. */
-  public static NDArray frozenLinearGelu(NDArray x, NDArray weight, NDArray bias) {
-    return byOneDnn(weight)
-        ? Script.callOneDnn("linear_gelu", x, weight, bias)
-        : gelu(linear(x, weight, bias));
-  }
-
-  // By the layer's shape alone: a result must not depend on the batch.
-  private static boolean byOneDnn(NDArray weight) {
-    Shape shape = weight.getShape();
-    return ONEDNN && Math.min(shape.get(0), shape.get(1)) >= ONEDNN_FROM;
-  }
-
-  /** What {@link #frozenLinear} does here, for the numerics. */
-  static String frozenLinearRule() {
-    return ONEDNN ? "onednn from " + ONEDNN_FROM + " features" : "torch";
   }
 
   /** Normalises over the last axis (variance over d, not d - 1), then scales and shifts by [d]. */
@@ -85,16 +48,21 @@ public final class Ops {
   }
 
   /**
-   * Attention from the joint projection to merged heads in one call, by the kernel that {@link
-   * AttentionKernel#of} names for the input's format.
+   * Attention from the joint projection to merged heads in one call, by the kernel whose forward
+   * and backward together are the fastest for the input's format on this processor ({@link
+   * AttentionKernel}).
    *
    * @param qkv [b, n, 3d]: all queries, then all keys, then all values; head h owns columns h·d/H
    *     to (h+1)·d/H of each third
    * @return [b, n, d]
    */
   public static NDArray selfAttention(NDArray qkv, int heads) {
-    Precision precision = isBfloat16(qkv) ? Precision.BF16 : Precision.FP32;
-    return selfAttention(qkv, heads, AttentionKernel.of(precision));
+    return selfAttention(qkv, heads, AttentionKernel.of(precision(qkv), /* frozen= */ false));
+  }
+
+  /** As {@link #selfAttention(NDArray, int)}, by the kernel whose forward alone is the fastest. */
+  public static NDArray frozenSelfAttention(NDArray qkv, int heads) {
+    return selfAttention(qkv, heads, AttentionKernel.of(precision(qkv), /* frozen= */ true));
   }
 
   /** As {@link #selfAttention(NDArray, int)} by a given kernel. */
@@ -273,6 +241,10 @@ public final class Ops {
                 i % shape.get(1), i / shape.get(1), values[i], x.get(1) - 1));
       }
     }
+  }
+
+  private static Precision precision(NDArray x) {
+    return isBfloat16(x) ? Precision.BF16 : Precision.FP32;
   }
 
   private static boolean isBfloat16(NDArray x) {

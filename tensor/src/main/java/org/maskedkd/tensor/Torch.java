@@ -104,11 +104,13 @@ public final class Torch {
     facts.put("arch", System.getProperty("os.arch"));
     facts.put(
         "attention-rule",
-        "fp32 %s, bf16 %s"
+        "fp32 %s, bf16 %s, frozen fp32 %s, bf16 %s"
             .formatted(
-                AttentionKernel.of(Precision.FP32).text(),
-                AttentionKernel.of(Precision.BF16).text()));
-    facts.put("frozen-linear-rule", Ops.frozenLinearRule());
+                AttentionKernel.of(Precision.FP32, /* frozen= */ false).text(),
+                AttentionKernel.of(Precision.BF16, /* frozen= */ false).text(),
+                AttentionKernel.of(Precision.FP32, /* frozen= */ true).text(),
+                AttentionKernel.of(Precision.BF16, /* frozen= */ true).text()));
+    facts.put("frozen-linear-rule", FrozenLinear.ruleText());
     return facts;
   }
 

@@ -17,7 +17,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class OpsTest {
   private static final long SEED = 20240611;
@@ -35,34 +34,6 @@ class OpsTest {
         shape(2, 3, 5),
         shape(7, 5),
         shape(7));
-  }
-
-  @ParameterizedTest
-  @ValueSource(longs = {5, 192})
-  void frozenLinear_narrowAndWide_equalsPlainForm(long width) {
-    SplittableRandom random = new SplittableRandom(SEED);
-    float[] x = Reference.normal(random, 2, 3, width);
-    float[] weight = Reference.normal(random, width + 1, width);
-    for (int i = 0; i < weight.length; i++) {
-      weight[i] /= (float) Math.sqrt((double) width);
-    }
-    float[] bias = Reference.normal(random, width + 1);
-    double[] expected =
-        Reference.linear(Reference.widen(x), Reference.widen(weight), Reference.widen(bias));
-    try (Scope scope = Scope.open();
-        GradMode off = GradMode.off()) {
-      NDArray input = Tensors.of(scope.manager(), x, 2, 3, width);
-      NDArray w = Tensors.of(scope.manager(), weight, width + 1, width);
-      NDArray b = Tensors.of(scope.manager(), bias, width + 1);
-      NDArray found = Ops.frozenLinear(input, w, b);
-      assertThat(found.getShape().getShape()).containsExactly(2, 3, width + 1);
-      Reference.assertClose("linear", Tensors.floats(found), expected, 2e-6);
-      Reference.assertClose(
-          "linear and gelu",
-          Tensors.floats(Ops.frozenLinearGelu(input, w, b)),
-          Reference.gelu(expected),
-          2e-6);
-    }
   }
 
   @Test

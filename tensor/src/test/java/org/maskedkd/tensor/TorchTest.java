@@ -45,20 +45,27 @@ class TorchTest {
 
   @Test
   void attentionRule_precisionAndProcessor_decideUnlessTheVariableDoes() {
-    CpuFeatures server = new CpuFeatures("flags : fma avx2 avx512vl avx512bw avx512dq", Map.of());
+    String flags = "flags : fma avx2 avx512vl avx512bw avx512dq";
+    CpuFeatures amx = new CpuFeatures(flags + " avx512_bf16 amx_bf16", Map.of());
+    CpuFeatures server = new CpuFeatures(flags, Map.of());
     CpuFeatures older = new CpuFeatures("flags : fma avx2", Map.of());
-    assertThat(AttentionKernel.rule(Precision.FP32, older, Map.of()))
+    for (boolean frozen : new boolean[] {false, true}) {
+      assertThat(AttentionKernel.rule(Precision.FP32, frozen, older, Map.of()))
+          .isEqualTo(AttentionKernel.FUSED);
+      assertThat(AttentionKernel.rule(Precision.BF16, frozen, older, Map.of()))
+          .isEqualTo(AttentionKernel.FUSED_WIDENED);
+      Map<String, String> asked = Map.of("MASKEDKD_ATTENTION", "plain-widened");
+      assertThat(AttentionKernel.rule(Precision.BF16, frozen, server, asked))
+          .isEqualTo(AttentionKernel.PLAIN_WIDENED);
+    }
+    assertThat(AttentionKernel.rule(Precision.BF16, true, server, Map.of()))
         .isEqualTo(AttentionKernel.FUSED);
-    assertThat(AttentionKernel.rule(Precision.BF16, server, Map.of()))
-        .isEqualTo(AttentionKernel.FUSED);
-    assertThat(AttentionKernel.rule(Precision.BF16, older, Map.of()))
+    assertThat(AttentionKernel.rule(Precision.BF16, false, server, Map.of()))
         .isEqualTo(AttentionKernel.FUSED_WIDENED);
-    Map<String, String> asked = Map.of("MASKEDKD_ATTENTION", "plain-widened");
-    assertThat(AttentionKernel.rule(Precision.BF16, server, asked))
-        .isEqualTo(AttentionKernel.PLAIN_WIDENED);
-    assertThatThrownBy(
-            () ->
-                AttentionKernel.rule(Precision.FP32, older, Map.of("MASKEDKD_ATTENTION", "flash")))
+    assertThat(AttentionKernel.rule(Precision.BF16, false, amx, Map.of()))
+        .isEqualTo(AttentionKernel.PLAIN);
+    Map<String, String> unknown = Map.of("MASKEDKD_ATTENTION", "flash");
+    assertThatThrownBy(() -> AttentionKernel.rule(Precision.FP32, false, older, unknown))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("'flash'")
         .hasMessageContaining("fused, plain, fused-widened, plain-widened");

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Ops;
@@ -42,8 +41,7 @@ public final class VisionTransformer implements AutoCloseable {
   private final Mode mode;
   private final List<String> notices;
   private final ModelWeights weights;
-  private final Map<String, NDArray> blockWeights;
-  private final List<VitBlock> blocks;
+  private final List<VitBlock> blocks = new ArrayList<>();
 
   private VisionTransformer(
       VitConfig config,
@@ -56,11 +54,15 @@ public final class VisionTransformer implements AutoCloseable {
     this.mode = mode;
     this.notices = notices;
     weights = new ModelWeights(config, source, mode == Mode.TRAINABLE);
-    blockWeights = blockWeights();
-    blocks =
-        IntStream.range(0, config.depth())
-            .mapToObj(i -> new VitBlock(blockWeights, i, config, mode == Mode.FROZEN))
-            .toList();
+    makeBlocks();
+  }
+
+  private void makeBlocks() {
+    blocks.forEach(VitBlock::close);
+    blocks.clear();
+    for (int i = 0; i < config.depth(); i++) {
+      blocks.add(new VitBlock(weights.arrays(), i, config, mode == Mode.FROZEN ? precision : null));
+    }
   }
 
   /** A model with random weights: the same for the same config and seed. */
@@ -241,10 +243,7 @@ public final class VisionTransformer implements AutoCloseable {
    */
   public void restore(Path path) {
     weights.restore(config, path);
-    if (blockWeights != weights.arrays()) {
-      blockWeights.values().forEach(NDArray::close);
-      blockWeights.putAll(blockWeights());
-    }
+    makeBlocks();
   }
 
   /**
@@ -280,33 +279,11 @@ public final class VisionTransformer implements AutoCloseable {
 
   @Override
   public void close() {
+    blocks.forEach(VitBlock::close);
     weights.close();
   }
 
   private NDArray weight(String name) {
     return weights.named(name);
-  }
-
-  /**
-   * What the blocks compute with. A frozen bfloat16 model converts its blocks' weights once instead
-   * of in every pass; a trainable one has to convert each time, inside the graph.
-   */
-  private Map<String, NDArray> blockWeights() {
-    if (mode == Mode.TRAINABLE || precision == Precision.FP32) {
-      return weights.arrays();
-    }
-    Map<String, NDArray> converted = new LinkedHashMap<>();
-    try (Scope scope = Scope.open();
-        GradMode off = GradMode.off()) {
-      weights
-          .arrays()
-          .forEach(
-              (name, array) -> {
-                if (name.startsWith("blocks.")) {
-                  converted.put(name, scope.keep(Ops.cast(array, precision)));
-                }
-              });
-    }
-    return converted;
   }
 }

@@ -1,29 +1,42 @@
 package org.maskedkd.vit;
 
 import ai.djl.ndarray.NDArray;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.tensor.FrozenLinear;
 import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.Precision;
 
 /** One transformer block, pre-norm: attention, then MLP, each added to what came in. */
-final class VitBlock {
+final class VitBlock implements AutoCloseable {
+  private static final List<String> LINEAR = List.of("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2");
 
   private final Map<String, NDArray> weights;
   private final String prefix;
   private final int heads;
   private final double eps;
-  private final boolean frozen;
+  private final Map<String, FrozenLinear> frozen = new LinkedHashMap<>();
 
   /**
-   * The block keeps the map and looks its own weights up by name; the model owns them. A frozen
-   * block's results have no graph.
+   * The block keeps the map and looks its own weights up by name; the model owns them.
+   *
+   * @param frozenAs the precision that a block without gradients computes in, for which its linear
+   *     layers are prepared once; null for one that is trained
    */
-  VitBlock(Map<String, NDArray> weights, int index, VitConfig config, boolean frozen) {
-    this.frozen = frozen;
+  VitBlock(
+      Map<String, NDArray> weights, int index, VitConfig config, @Nullable Precision frozenAs) {
     this.weights = weights;
     this.prefix = "blocks." + index + ".";
     this.heads = config.heads();
     this.eps = config.eps();
+    if (frozenAs != null) {
+      for (String name : LINEAR) {
+        NDArray weight = weight(name + ".weight");
+        frozen.put(name, FrozenLinear.of(weight, weight(name + ".bias"), frozenAs));
+      }
+    }
   }
 
   /** Queries, keys and values: [b, n, d] to [b, n, 3d]. */
@@ -33,8 +46,10 @@ final class VitBlock {
 
   /** {@code x + g1 * proj(attention)}, with each sample's attention branch scaled. */
   NDArray attend(NDArray x, NDArray qkv, @Nullable NDArray sampleScale) {
-    NDArray attention = linear("attn.proj", Ops.selfAttention(qkv, heads));
-    return Ops.residual(x, attention, weights.get(prefix + "ls1.gamma"), sampleScale);
+    NDArray attention =
+        frozen.isEmpty() ? Ops.selfAttention(qkv, heads) : Ops.frozenSelfAttention(qkv, heads);
+    NDArray projected = linear("attn.proj", attention);
+    return Ops.residual(x, projected, weights.get(prefix + "ls1.gamma"), sampleScale);
   }
 
   /** {@code x + g2 * fc2(gelu(fc1(norm2(x))))}, with each sample's MLP branch scaled. */
@@ -49,18 +64,26 @@ final class VitBlock {
   }
 
   private NDArray linear(String name, NDArray x) {
-    NDArray weight = weight(name + ".weight");
-    NDArray bias = weight(name + ".bias");
-    return frozen ? Ops.frozenLinear(x, weight, bias) : Ops.linear(x, weight, bias);
+    FrozenLinear layer = frozen.get(name);
+    return layer != null ? layer.apply(x) : trained(name, x);
   }
 
   private NDArray linearGelu(String name, NDArray x) {
-    NDArray weight = weight(name + ".weight");
-    NDArray bias = weight(name + ".bias");
-    return frozen ? Ops.frozenLinearGelu(x, weight, bias) : Ops.gelu(Ops.linear(x, weight, bias));
+    FrozenLinear layer = frozen.get(name);
+    return layer != null ? layer.applyGelu(x) : Ops.gelu(trained(name, x));
+  }
+
+  private NDArray trained(String name, NDArray x) {
+    return Ops.linear(x, weight(name + ".weight"), weight(name + ".bias"));
   }
 
   private NDArray weight(String name) {
     return ModelWeights.named(weights, prefix + name);
+  }
+
+  /** Frees what a frozen block prepared. */
+  @Override
+  public void close() {
+    frozen.values().forEach(FrozenLinear::close);
   }
 }
