@@ -99,6 +99,11 @@ final class EventLoop implements Executor {
     return timer;
   }
 
+  /** Sends what was written, as every wait does first. */
+  void flush() {
+    network.flush();
+  }
+
   /** Lets {@code duration} pass while everything else goes on. */
   void pause(Duration duration) {
     boolean[] over = {false};

@@ -126,8 +126,8 @@ final class StepExecutor {
   /**
    * Leads the step whose plan the student has.
    *
-   * @param allForwarded run once, when every forward is done and at least one backward is still to
-   *     come: the time to send the next plan
+   * @param allForwarded run once, when every forward is done and the student has at least one
+   *     backward to do: the time to send the next plan
    */
   Result run(PlannedStep plan, Runnable allForwarded) {
     current = plan;
@@ -335,9 +335,17 @@ final class StepExecutor {
               student.name(), micro.samples(), Keys.describe(key), samples));
     }
     forwarded.set(index);
+    pair(micro);
     if (forwarded.cardinality() == count()) {
+      // A teacher must not wait for what the next step needs.
+      student.flush();
       allForwarded.run();
     }
+  }
+
+  /** Sees to the signal of what was run forward. */
+  private void pair(ForwardedBatch micro) {
+    int index = micro.key().getIndex();
     if (pool == null) {
       backward(micro, null);
       return;

@@ -155,6 +155,11 @@ final class StudentLink implements AutoCloseable {
     Objects.requireNonNull(stream, "stream not started").send(command);
   }
 
+  /** Lets everything that was sent leave, to whomever, before work that takes a while. */
+  void flush() {
+    loop.flush();
+  }
+
   /**
    * The next event, waited for.
    *
