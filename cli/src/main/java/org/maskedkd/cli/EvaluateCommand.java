@@ -8,6 +8,7 @@ import org.maskedkd.data.Batch;
 import org.maskedkd.data.EvalBatches;
 import org.maskedkd.data.ImageSource;
 import org.maskedkd.data.Prefetcher;
+import org.maskedkd.data.Turns;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.vit.Accuracy;
@@ -77,7 +78,8 @@ final class EvaluateCommand implements Callable<Integer> {
     Accuracy accuracy = new Accuracy();
     EvalBatches batches =
         new EvalBatches(source, model.batch(), config.imageHeight(), model.evalCrop(config));
-    try (Prefetcher prefetcher = new Prefetcher(batches, model.workers(), /* depth= */ 2)) {
+    try (Prefetcher prefetcher =
+        new Prefetcher(batches, model.workers(), /* depth= */ 2, Turns.always())) {
       for (long step = 1; step <= batches.steps(); step++) {
         Batch batch = prefetcher.take(step);
         float[] logits =

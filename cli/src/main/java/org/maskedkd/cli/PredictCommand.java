@@ -14,6 +14,7 @@ import org.maskedkd.data.Batch;
 import org.maskedkd.data.EvalBatches;
 import org.maskedkd.data.ImageSource;
 import org.maskedkd.data.Prefetcher;
+import org.maskedkd.data.Turns;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.vit.Accuracy;
@@ -76,7 +77,8 @@ final class PredictCommand implements Callable<Integer> {
       EvalBatches batches =
           new EvalBatches(source, model.batch(), config.imageHeight(), model.evalCrop(config));
       int done = 0;
-      try (Prefetcher prefetcher = new Prefetcher(batches, model.workers(), /* depth= */ 2)) {
+      try (Prefetcher prefetcher =
+          new Prefetcher(batches, model.workers(), /* depth= */ 2, Turns.always())) {
         for (long step = 1; step <= batches.steps(); step++) {
           Batch batch = prefetcher.take(step);
           Classifier.Answer answer = classifier.classify(batch);

@@ -38,6 +38,7 @@ public final class Prefetcher implements AutoCloseable {
   private final Batches batches;
   private final int workers;
   private final int depth;
+  private final Turns turns;
   private final ExecutorService pool;
   private final LongAdder cpuNanos = new LongAdder();
   private final NavigableMap<Long, Job> ahead = new TreeMap<>();
@@ -57,8 +58,9 @@ public final class Prefetcher implements AutoCloseable {
    * @param batches the source behind it must stay open until this is closed
    * @param workers threads, at least 1
    * @param depth batches made ahead of the one taken, at least 0; memory holds one more
+   * @param turns when they may be made; waiting for a batch counts as such a time
    */
-  public Prefetcher(Batches batches, int workers, int depth) {
+  public Prefetcher(Batches batches, int workers, int depth, Turns turns) {
     if (workers < 1 || depth < 0) {
       throw new IllegalArgumentException(
           "%d workers and %d batches ahead; at least 1 and 0".formatted(workers, depth));
@@ -66,6 +68,7 @@ public final class Prefetcher implements AutoCloseable {
     this.batches = batches;
     this.workers = workers;
     this.depth = depth;
+    this.turns = turns;
     Torch.manager(); // Here a missing library is an error; on a pool's thread it would be a hang.
     AtomicInteger number = new AtomicInteger();
     this.pool =
@@ -88,7 +91,7 @@ public final class Prefetcher implements AutoCloseable {
   public Batch take(long step) throws InterruptedException {
     Job job = jobFor(batches.checkStep(step));
     try {
-      return job.result.get();
+      return job.result.isDone() ? job.result.get() : turns.during(job.result::get);
     } catch (CancellationException e) {
       throw new IllegalStateException("closed while step " + step + " was awaited", e);
     } catch (ExecutionException e) {
@@ -177,12 +180,22 @@ public final class Prefetcher implements AutoCloseable {
           CompletableFuture.runAsync(
               () -> {
                 for (int i = first; i < end && !job.isDropped(); i++) {
+                  awaitTurn();
                   work.accept(i);
                 }
               },
               this::execute));
     }
     return CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new));
+  }
+
+  private void awaitTurn() {
+    try {
+      turns.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted while it was another's turn");
+    }
   }
 
   private static Throwable unwrapped(Throwable failure) {
@@ -208,6 +221,7 @@ public final class Prefetcher implements AutoCloseable {
         taken.result.cancel(false);
       }
     }
+    turns.takerWorks(false);
     // Not shutdownNow: an interrupt in the middle of a read would close the archive for everybody.
     pool.shutdown();
     try {

@@ -66,7 +66,7 @@ class PrefetcherTest {
     TrainBatches alone = batches(i -> TestImages.indexed(18, 25, i));
 
     try (Prefetcher prefetcher =
-        new Prefetcher(batches(i -> TestImages.indexed(18, 25, i)), workers, 2)) {
+        new Prefetcher(batches(i -> TestImages.indexed(18, 25, i)), workers, 2, Turns.always())) {
       for (long step : new long[] {1, 2, 3, 9, 10, 4, 6, 6}) {
         BatchesTest.assertSame(prefetcher.take(step), alone.batch(step));
       }
@@ -77,7 +77,7 @@ class PrefetcherTest {
   void take_evaluation_endsWithTheLastStep() throws InterruptedException {
     EvalBatches eval = new EvalBatches(new Made(i -> TestImages.indexed(16, 16, i)), 8, 16, 1);
 
-    try (Prefetcher prefetcher = new Prefetcher(eval, 2, 4)) {
+    try (Prefetcher prefetcher = new Prefetcher(eval, 2, 4, Turns.always())) {
       assertThat(prefetcher.take(1).count()).isEqualTo(8);
       assertThat(prefetcher.take(2).count()).isEqualTo(8);
       assertThat(prefetcher.take(3).count()).isEqualTo(4);
@@ -98,13 +98,50 @@ class PrefetcherTest {
               return TestImages.indexed(16, 16, i);
             });
 
-    try (Prefetcher prefetcher = new Prefetcher(failing, 2, 2)) {
+    try (Prefetcher prefetcher = new Prefetcher(failing, 2, 2, Turns.always())) {
       BatchesTest.assertSame(prefetcher.take(1), alone.batch(1));
       assertThatThrownBy(() -> prefetcher.take(2))
           .isInstanceOf(DataException.class)
           .hasMessageContaining("step 2: image " + damaged + ": is damaged");
       BatchesTest.assertSame(prefetcher.take(3), alone.batch(3));
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2})
+  void take_takerOnTheOnlyCore_isTheBatchOfTheStep(int workers) throws InterruptedException {
+    TrainBatches alone = batches(i -> TestImages.indexed(16, 16, i));
+    Turns turns = new Turns(/* alternate= */ true);
+    try (Prefetcher prefetcher =
+        new Prefetcher(batches(i -> TestImages.indexed(16, 16, i)), workers, 2, turns)) {
+      for (long step : new long[] {1, 2, 3, 9, 4, 4}) {
+        BatchesTest.assertSame(prefetcher.take(step), alone.batch(step));
+      }
+    }
+  }
+
+  @Test
+  void await_takerWorks_returnsOnceItWaits() throws Exception {
+    Turns turns = new Turns(/* alternate= */ true);
+    turns.takerWorks(true);
+    CompletableFuture<Void> passed =
+        CompletableFuture.runAsync(
+            () -> {
+              try {
+                turns.await();
+              } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+            },
+            work -> new Thread(work).start());
+    assertThat(passed).isNotDone();
+
+    String waitedFor = turns.during(() -> passed.thenApply(none -> "its turn").get());
+
+    assertThat(waitedFor).isEqualTo("its turn");
+    Turns free = Turns.always();
+    free.takerWorks(true);
+    free.await();
   }
 
   @Test
@@ -122,7 +159,7 @@ class PrefetcherTest {
               }
               return TestImages.indexed(16, 16, i);
             });
-    Prefetcher prefetcher = new Prefetcher(slow, 1, 1);
+    Prefetcher prefetcher = new Prefetcher(slow, 1, 1, Turns.always());
     CompletableFuture<Batch> waiting =
         CompletableFuture.supplyAsync(
             () -> {

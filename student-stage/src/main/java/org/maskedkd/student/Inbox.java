@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.StudentCommand;
@@ -25,12 +26,20 @@ final class Inbox {
 
   private record StepId(String run, int attempt, long step) {}
 
+  private final Turns turns;
   private final Queue<StudentCommand> commands = new ArrayDeque<>();
   private final Map<Integer, Gradient> gradients = new HashMap<>();
   private @Nullable StepId current;
   private int microBatches;
   private long waitingBytes;
   private boolean closed;
+
+  /**
+   * @param turns of the training thread and those that make its batches
+   */
+  Inbox(Turns turns) {
+    this.turns = turns;
+  }
 
   /**
    * @throws IllegalArgumentException if more commands wait than a coordinator has reason to send
@@ -77,8 +86,14 @@ final class Inbox {
 
   /** The next command, or null once the stream is gone. */
   synchronized @Nullable StudentCommand take() throws InterruptedException {
-    while (commands.isEmpty() && !closed) {
-      wait();
+    if (commands.isEmpty() && !closed) {
+      turns.during(
+          () -> {
+            while (commands.isEmpty() && !closed) {
+              wait();
+            }
+            return closed;
+          });
     }
     if (closed) {
       return null;
@@ -105,15 +120,19 @@ final class Inbox {
   }
 
   synchronized Gradient await(int index) throws StepAbandonedException, InterruptedException {
-    while (true) {
-      if (closed) {
-        throw new StepAbandonedException("the coordinator's stream ended");
-      }
-      Gradient gradient = gradients.get(index);
-      if (gradient != null) {
-        return gradient;
-      }
-      wait();
+    if (!gradients.containsKey(index) && !closed) {
+      turns.during(
+          () -> {
+            while (!gradients.containsKey(index) && !closed) {
+              wait();
+            }
+            return closed;
+          });
     }
+    Gradient there = gradients.get(index);
+    if (closed || there == null) {
+      throw new StepAbandonedException("the coordinator's stream ended");
+    }
+    return there;
   }
 }

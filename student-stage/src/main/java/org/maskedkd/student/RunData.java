@@ -20,6 +20,7 @@ import org.maskedkd.data.Prefetcher;
 import org.maskedkd.data.SourceOptions;
 import org.maskedkd.data.Subset;
 import org.maskedkd.data.TrainBatches;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Augmentation;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.OpenStudent;
@@ -44,7 +45,8 @@ final class RunData implements AutoCloseable {
       VitConfig config,
       ImageSource train,
       ImageSource eval,
-      SourceOptions options) {
+      SourceOptions options,
+      Turns turns) {
     this.train = train;
     this.eval = eval;
     this.sourceOptions = options;
@@ -63,7 +65,8 @@ final class RunData implements AutoCloseable {
                 config.stdValues(),
                 seed),
             workers,
-            BATCHES_AHEAD);
+            BATCHES_AHEAD,
+            turns);
   }
 
   /**
@@ -71,7 +74,7 @@ final class RunData implements AutoCloseable {
    *
    * @throws DataException if one is missing, damaged, too small, or their classes differ
    */
-  static RunData open(OpenStudent spec, VitConfig config, Path dataRoot) {
+  static RunData open(OpenStudent spec, VitConfig config, Path dataRoot, Turns turns) {
     if (config.imageHeight() != config.imageWidth()) {
       throw new IllegalArgumentException(
           "training needs a square image, %s has %dx%d"
@@ -93,7 +96,7 @@ final class RunData implements AutoCloseable {
       ImageSource eval = ImageSource.open(data.getEval(), dataRoot, options);
       try {
         ImageSource.requireSameClasses(train, eval);
-        return new RunData(spec, config, train, eval, options);
+        return new RunData(spec, config, train, eval, options, turns);
       } catch (RuntimeException e) {
         eval.close();
         throw e;
@@ -177,7 +180,7 @@ final class RunData implements AutoCloseable {
     private final long steps;
 
     private EvaluationPass(EvalBatches batches, int workers) {
-      this.ahead = new Prefetcher(batches, workers, BATCHES_AHEAD);
+      this.ahead = new Prefetcher(batches, workers, BATCHES_AHEAD, Turns.always());
       this.steps = batches.steps();
     }
 

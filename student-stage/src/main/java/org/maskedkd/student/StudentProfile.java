@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
@@ -84,7 +85,7 @@ final class StudentProfile {
   private List<Span> once(int size, double keep)
       throws StepAbandonedException, InterruptedException {
     StepPlan plan = StepPlan.newBuilder().addMicroBatchSizes(size).setKeep(keep).build();
-    Inbox inbox = new Inbox();
+    Inbox inbox = new Inbox(Turns.always());
     inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep(), 1);
     try (TrainingStep step =
         new TrainingStep(

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.DataException;
 import org.maskedkd.data.DataRoot;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Checkpoint;
 import org.maskedkd.proto.v1.Checkpointed;
 import org.maskedkd.proto.v1.Evaluate;
@@ -148,9 +149,10 @@ final class StudentRun implements AutoCloseable {
   /**
    * Builds model, data and optimizer.
    *
+   * @param turns of the training thread and those that make its batches
    * @throws RuntimeException with a message for the user if anything in {@code spec} does not fit
    */
-  static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics) {
+  static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics, Turns turns) {
     VitConfig config = OpenCheck.check(spec);
     int threads = threads(spec, options);
     Torch.start(threads);
@@ -160,7 +162,7 @@ final class StudentRun implements AutoCloseable {
       config =
           config.withStatistics(spec.getStudent().getMeanList(), spec.getStudent().getStdList());
     }
-    RunData data = RunData.open(spec, config, options.dataRoot());
+    RunData data = RunData.open(spec, config, options.dataRoot(), turns);
     try {
       config = config.withClasses(data.classes().size());
       TeacherView view =

@@ -8,6 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.ClockReply;
 import org.maskedkd.proto.v1.ClockRequest;
@@ -63,6 +64,8 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   private volatile int answerBytes = MessageLimits.ANSWER_BYTES;
 
   private volatile boolean draining;
+
+  private final Turns turns = Turns.ofThisProcess();
 
   /** The last stream that was opened. */
   private volatile @Nullable TrainStream active;
@@ -142,7 +145,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       current = null;
     }
     if (current == null) {
-      current = StudentRun.open(request, options, metrics);
+      current = StudentRun.open(request, options, metrics, turns);
       open = current;
     }
     return current.opened();
@@ -226,7 +229,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
 
   /** One coordinator's stream. */
   private final class TrainStream implements StreamObserver<StudentCommand> {
-    private final Inbox inbox = new Inbox();
+    private final Inbox inbox = new Inbox(turns);
     private final Outbox<StudentEvent> outbox;
     private TensorFrames.@Nullable Assembler assembler;
     private MicroBatchKey arriving = MicroBatchKey.getDefaultInstance();

@@ -20,6 +20,7 @@ import org.maskedkd.data.Augment;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.ImageSource;
 import org.maskedkd.data.TrainBatches;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
@@ -151,7 +152,7 @@ class ExactGradientTest {
             .setStep(1)
             .setKeep(KEEP)
             .build();
-    Inbox inbox = new Inbox();
+    Inbox inbox = new Inbox(Turns.always());
     inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE);
     TeacherView view =
         new TeacherView(

@@ -22,6 +22,7 @@ import org.maskedkd.data.Augment;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.ImageSource;
 import org.maskedkd.data.TrainBatches;
+import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
@@ -121,7 +122,7 @@ class LookAheadTest {
               .setStep(number)
               .setKeep(0.5)
               .build();
-      Inbox inbox = new Inbox();
+      Inbox inbox = new Inbox(Turns.always());
       inbox.beginStep("ahead", 0, number, SIZES.size());
       try (TrainingStep step =
           new TrainingStep(
