@@ -42,7 +42,8 @@ final class JavaCommand {
   }
 
   /**
-   * The command with only some of the cores to run on.
+   * The command with only some of the cores to run on. On a single one Java's optimizing compiler
+   * is left out: for minutes it would take its turns from the models, which are not compiled by it.
    *
    * @param cores such as {@code 0} or {@code 0,2-3}; empty for all
    */
@@ -51,7 +52,11 @@ final class JavaCommand {
       return command;
     }
     List<String> pinned = new ArrayList<>(List.of("taskset", "-c", cores));
-    pinned.addAll(command);
+    pinned.add(command.get(0));
+    if (cores.matches("\\d+")) {
+      pinned.add("-XX:TieredStopAtLevel=1");
+    }
+    pinned.addAll(command.subList(1, command.size()));
     return pinned;
   }
 
