@@ -95,6 +95,14 @@ final class BenchPipelineCommand implements Callable<Integer> {
   private List<Integer> teachers = List.of();
 
   @Option(
+      names = "--slow",
+      split = ",",
+      paramLabel = "FACTOR",
+      description =
+          "By what factor each teacher that sleeps is slower than T says, the first ones' as far as given.")
+  private List<Double> slow = List.of();
+
+  @Option(
       names = "--student",
       paramLabel = "MODEL",
       description = "Default: deit_tiny_patch16_224; a tiny one if devices sleep")
@@ -240,6 +248,13 @@ final class BenchPipelineCommand implements Callable<Integer> {
         warmUpSteps >= LEAST_WARM_UP,
         "--warm-up-steps is " + warmUpSteps + ", expected " + LEAST_WARM_UP + " or more");
     SleepDevices sleep = devices.equals(REAL) ? null : SleepDevices.parse(devices);
+    require(
+        slow.isEmpty() || sleep != null,
+        "--slow is %s, but only teachers that sleep can be made slower; add --devices=sleep:..."
+            .formatted(slow));
+    require(
+        slow.stream().allMatch(factor -> factor > 0 && Double.isFinite(factor)),
+        "--slow is " + slow + ", expected factors above 0");
     return new BenchSetup(
         BenchSetup.model(
             student != null ? student : sleep != null ? TINY_STUDENT : "deit_tiny_patch16_224"),
@@ -251,7 +266,8 @@ final class BenchPipelineCommand implements Callable<Integer> {
         warmUpSteps,
         pin,
         socketFiles,
-        sleep);
+        sleep,
+        slow);
   }
 
   /** Every combination, checked before the first is run. */

@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -32,7 +31,7 @@ final class BenchRun {
   private static final int TAIL_CHARACTERS = 2000;
 
   /** How exactly the moments of the first and the last measured step are known. */
-  private static final long POLL_MILLIS = 10;
+  private static final long POLL_MILLIS = 100;
 
   private final BenchSetup setup;
   private final GracefulStop stop;
@@ -172,15 +171,16 @@ final class BenchRun {
     Double predicted = null;
     Double bound = null;
     if (costs != null) {
-      List<Double> slowness = Collections.nCopies(which.teachers(), 1.0);
+      List<Double> asked = setup.slowness(which.teachers());
+      List<Double> measured = bare == null ? asked : bare.slowness();
       int held = plan.path("window_samples").asInt();
       predicted =
           Simulator.run(
                   SchedulePlanner.plan(which.order(), sizes, held, which.teachers()),
                   costs,
-                  slowness)
+                  measured.size() == which.teachers() ? measured : asked)
               .step();
-      bound = (ideal != null ? ideal : costs).bound(setup.batch(), slowness);
+      bound = (ideal != null ? ideal : costs).bound(setup.batch(), asked);
     }
     double others = window.after.othersShareSince(window.before);
     double busiest = Math.max(student, teacher);

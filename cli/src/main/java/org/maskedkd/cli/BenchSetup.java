@@ -3,6 +3,7 @@ package org.maskedkd.cli;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.SchedulePlanner;
@@ -16,6 +17,7 @@ import org.maskedkd.vit.VitConfig;
  * @param pin whether each process gets one core
  * @param socketFiles whether the stages talk as those of {@code train} do, or over TCP
  * @param sleep null for real models
+ * @param slow by what factor each sleeping teacher is slower, the first ones' as far as it reaches
  */
 record BenchSetup(
     VitConfig student,
@@ -26,12 +28,18 @@ record BenchSetup(
     int warmUpSteps,
     boolean pin,
     boolean socketFiles,
-    @Nullable SleepDevices sleep) {
+    @Nullable SleepDevices sleep,
+    List<Double> slow) {
   /** The generated images have no more. */
   private static final int CLASSES = 8;
 
   static VitConfig model(String name) {
     return ModelZoo.parse(name).withClasses(CLASSES);
+  }
+
+  /** By what factor each teacher is slower than it was said to be. */
+  List<Double> slowness(int teachers) {
+    return IntStream.range(0, teachers).mapToObj(i -> i < slow.size() ? slow.get(i) : 1.0).toList();
   }
 
   /** Samples that the student may hold in this case. */
@@ -101,7 +109,8 @@ record BenchSetup(
       arguments.add(
           switch (spec.role()) {
             case STUDENT -> sleep.studentOption(batch);
-            case TEACHER -> sleep.teacherOption(batch);
+            // The student is the first of the processes.
+            case TEACHER -> sleep.teacherOption(batch, slowness(index).get(index - 1));
           });
     }
     return new StageSpec(spec.name(), spec.role(), arguments, spec.threads(), core(index));

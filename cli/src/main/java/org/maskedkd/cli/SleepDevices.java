@@ -99,9 +99,12 @@ record SleepDevices(
         overhead * unit);
   }
 
-  /** A teacher process's option. */
-  String teacherOption(int batch) {
+  /** The option of a teacher process that is {@code slower} times as slow. */
+  String teacherOption(int batch, double slower) {
     return String.format(
-        Locale.ROOT, "--sleep=teacher=%.9f,overhead=%.9f", teacher * unit / batch, overhead * unit);
+        Locale.ROOT,
+        "--sleep=teacher=%.9f,overhead=%.9f",
+        slower * teacher * unit / batch,
+        slower * overhead * unit);
   }
 }

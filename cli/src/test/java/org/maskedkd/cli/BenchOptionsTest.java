@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.within;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.maskedkd.coordinator.RunConfig;
@@ -65,6 +67,37 @@ class BenchOptionsTest {
         new CommandLine(new BenchPipelineCommand()).setCaseInsensitiveEnumValuesAllowed(true);
     command.parseArgs(arguments);
     return command.getCommandSpec().findOption("--colocated").getValue();
+  }
+
+  @Test
+  void slow_oneOfThreeSleepingTeachers_takesItsFactorOfTheTime() {
+    SleepDevices sleep = SleepDevices.parse("sleep:F=1,B=2,T=4,O=0.1,unit=500ms");
+    assertThat(sleep.teacherOption(100, 2))
+        .isEqualTo("--sleep=teacher=0.040000000,overhead=0.100000000");
+    BenchSetup setup =
+        new BenchSetup(
+            BenchSetup.model("deit_tiny_patch16_224"),
+            BenchSetup.model("deit_tiny_patch16_224"),
+            8,
+            1,
+            5,
+            8,
+            false,
+            false,
+            sleep,
+            List.of(2.0));
+    assertThat(setup.slowness(3)).containsExactly(2.0, 1.0, 1.0);
+  }
+
+  @Test
+  void slow_realTeachers_isRefusedWithTheWayOut() {
+    StringWriter said = new StringWriter();
+    int code =
+        Main.commandLine()
+            .setErr(new PrintWriter(said, true))
+            .execute("bench", "pipeline", "--slow", "2");
+    assertThat(code).isEqualTo(64);
+    assertThat(said.toString()).contains("--slow is [2.0]").contains("--devices=sleep:");
   }
 
   private static BenchCase which(String microBatches) {
