@@ -26,7 +26,7 @@ final class Profiler {
   private static final double SECONDS = 10;
 
   /** Of a batch are in all sizes together. */
-  private static final double SHARE = 1 / 3.;
+  private static final double SHARE = 5 / 6.;
 
   private final RunConfig config;
   private final Stages stages;
@@ -149,12 +149,13 @@ final class Profiler {
   }
 
   /**
-   * A single image, and about a sixteenth and a quarter of the batch, as far as they may be held.
+   * A single image, and about a sixteenth, a quarter and a half of the batch, as far as they may be
+   * held.
    */
   private List<Integer> sizes() {
     int batch = config.schedule().batch();
     int most = Planner.largest(config.schedule());
-    return Stream.of(1, Math.max(2, batch / 16), Math.max(2, batch / 4))
+    return Stream.of(1, Math.max(2, batch / 16), Math.max(2, batch / 4), Math.max(2, batch / 2))
         .map(size -> Math.min(size, most))
         .distinct()
         .toList();

@@ -138,7 +138,7 @@ public record StageProfile(
     }
   }
 
-  /** Straight lines through the points, the latencies, and how the stages slow each other. */
+  /** What the points say, the latencies, and how the stages slow each other. */
   @JsonIgnore
   public Costs costs() {
     return new Costs(
@@ -151,13 +151,13 @@ public record StageProfile(
         together.interference());
   }
 
-  /** Seconds that a task or a way takes whatever its size, by operation. */
+  /** Seconds that a task or a way takes whatever its size, by operation: of a line through them. */
   @JsonIgnore
   public Map<String, Double> fixed() {
     Map<String, Double> fixed = new LinkedHashMap<>();
-    fixed.put("forward", cost(forward).of(0));
-    fixed.put("teacher", cost(teacher).of(0));
-    fixed.put("backward", cost(backward).of(0));
+    fixed.put("forward", fixed(forward));
+    fixed.put("teacher", fixed(teacher));
+    fixed.put("backward", fixed(backward));
     fixed.put("indices", indicesSeconds);
     fixed.put("signals", signalsSeconds);
     fixed.put("optimizer", optimizerSeconds);
@@ -204,11 +204,15 @@ public record StageProfile(
     return lines;
   }
 
+  private static double fixed(List<Point> points) {
+    return points.size() < 2 ? 0 : CostFit.of(points).fixed();
+  }
+
   private static Cost cost(List<Point> points) {
     return switch (points.size()) {
       case 0 -> Cost.NONE;
       case 1 -> Cost.linear(0, points.get(0).seconds() / points.get(0).samples());
-      default -> CostFit.of(points).cost();
+      default -> Cost.through(points);
     };
   }
 }

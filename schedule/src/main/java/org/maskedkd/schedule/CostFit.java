@@ -65,11 +65,6 @@ public record CostFit(double fixed, double perSample, double residual, int outli
     return best.residual() * SPOILED < all.residual() ? best : all;
   }
 
-  /** The line as a cost. */
-  public Cost cost() {
-    return Cost.linear(fixed, perSample);
-  }
-
   private static CostFit fit(List<Point> points, int outlier) {
     double w = 0;
     double wx = 0;

@@ -1,6 +1,7 @@
 package org.maskedkd.schedule;
 
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * What the tasks of a step cost.
@@ -44,13 +45,19 @@ public record Costs(
 
   /**
    * What no schedule can beat, however it cuts the batch: the busier of student and teachers, each
-   * with the whole batch in one piece and nothing to wait for.
+   * with every sample at the price of the micro-batch in which it is cheapest, which is the whole
+   * batch unless large ones cost more, and nothing to wait for.
    *
    * @param slowness per teacher, as for {@link Simulator#run}
    */
   public double bound(int batch, List<Double> slowness) {
     double speed = slowness.stream().mapToDouble(factor -> 1 / factor).sum();
-    double teachers = slowness.isEmpty() ? 0 : teacher.of(batch) / speed;
-    return Math.max(forward.of(batch) + backward.of(batch), teachers);
+    double teachers = slowness.isEmpty() ? 0 : cheapest(teacher, batch) / speed;
+    return Math.max(cheapest(n -> forward.of(n) + backward.of(n), batch), teachers);
+  }
+
+  private static double cheapest(Cost cost, int batch) {
+    return batch
+        * IntStream.rangeClosed(1, batch).mapToDouble(n -> cost.of(n) / n).min().orElse(0);
   }
 }

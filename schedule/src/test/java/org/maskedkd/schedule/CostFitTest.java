@@ -26,7 +26,7 @@ class CostFitTest {
     assertThat(fit.perSample()).isCloseTo(0.5, within(1e-9));
     assertThat(fit.residual()).isCloseTo(0, within(1e-9));
     assertThat(fit.outlier()).isEqualTo(-1);
-    assertThat(fit.cost().of(10)).isCloseTo(5.25, within(1e-9));
+    assertThat(fit.fixed() + fit.perSample() * 10).isCloseTo(5.25, within(1e-9));
   }
 
   @Test
@@ -51,7 +51,7 @@ class CostFitTest {
     CostFit fit = CostFit.of(points);
     assertThat(fit.outlier()).as("seed %d", seed).isEqualTo(-1);
     assertThat(fit.residual()).isBetween(0.01, 0.2);
-    assertThat(fit.cost().of(64)).isCloseTo(0.01 + 0.003 * 64, within(0.03));
+    assertThat(fit.fixed() + fit.perSample() * 64).isCloseTo(0.01 + 0.003 * 64, within(0.03));
   }
 
   @Test
