@@ -147,7 +147,7 @@ final class BenchPipelineCommand implements Callable<Integer> {
   @Option(
       names = "--pin",
       description =
-          "One core for each process: the student and the coordinator on core 0, teacher i on core 1+i, as far as there are cores.")
+          "One core for each process: the student and the coordinator on core 0, teacher i on core 1+i, counted round. A teacher on core 0 gets what the student leaves of it.")
   private boolean pin;
 
   @Option(

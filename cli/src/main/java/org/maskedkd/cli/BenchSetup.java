@@ -102,6 +102,11 @@ record BenchSetup(
     return pin ? Integer.toString(index % Runtime.getRuntime().availableProcessors()) : "";
   }
 
+  /** Whether a teacher is on the student's core, of which it gets what the student leaves. */
+  private boolean helps(int index) {
+    return pin && index > 0 && core(index).equals(core(0));
+  }
+
   /** The stage's specification with its core and, if it sleeps, its times. */
   StageSpec prepared(StageSpec spec, int index) {
     List<String> arguments = new ArrayList<>(spec.arguments());
@@ -113,6 +118,7 @@ record BenchSetup(
             case TEACHER -> sleep.teacherOption(batch, slowness(index).get(index - 1));
           });
     }
-    return new StageSpec(spec.name(), spec.role(), arguments, spec.threads(), core(index));
+    return new StageSpec(
+        spec.name(), spec.role(), arguments, spec.threads(), core(index), helps(index));
   }
 }

@@ -60,6 +60,13 @@ final class JavaCommand {
     return pinned;
   }
 
+  /** The command with the lowest priority that the system has for a process. */
+  static List<String> givingWay(List<String> command) {
+    List<String> nice = new ArrayList<>(List.of("nice", "-n", "19"));
+    nice.addAll(command);
+    return nice;
+  }
+
   /** The list that the build leaves beside the jars. */
   private static String coordinatorJars(Path lib) {
     Path list = lib.resolveSibling("coordinator.classpath");

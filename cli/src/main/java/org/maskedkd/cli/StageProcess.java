@@ -205,10 +205,11 @@ final class StageProcess {
     arguments.addAll(
         List.of("--listen", wanted, "--exit-with-stdin", "--log-file", logFile().toString()));
     String flags = System.getenv().getOrDefault(spec.role().flagsVariable, "");
+    List<String> command =
+        JavaCommand.pinned(
+            spec.cores(), JavaCommand.of(spec.role().heapMegabytes, flags, arguments));
     ProcessBuilder builder =
-        new ProcessBuilder(
-            JavaCommand.pinned(
-                spec.cores(), JavaCommand.of(spec.role().heapMegabytes, flags, arguments)));
+        new ProcessBuilder(spec.givesWay() ? JavaCommand.givingWay(command) : command);
     builder.environment().put("OMP_NUM_THREADS", Integer.toString(spec.threads()));
     builder.redirectError(Redirect.appendTo(err.toFile()));
     Process started;

@@ -9,10 +9,17 @@ import java.util.List;
  * @param arguments the command and its options, without the address
  * @param threads intra-operator threads
  * @param cores that it may use, such as {@code 0} or {@code 0,2-3}; empty for all
+ * @param givesWay whether it gets of them only what no other process wants
  */
-record StageSpec(String name, Role role, List<String> arguments, int threads, String cores) {
+record StageSpec(
+    String name,
+    Role role,
+    List<String> arguments,
+    int threads,
+    String cores,
+    boolean givesWay) {
   StageSpec(String name, Role role, List<String> arguments, int threads) {
-    this(name, role, arguments, threads, "");
+    this(name, role, arguments, threads, "", /* givesWay= */ false);
   }
 
   enum Role {

@@ -29,6 +29,12 @@ class JavaCommandTest {
   }
 
   @Test
+  void givingWay_pinnedCommand_isNiceAsAWhole() {
+    assertThat(JavaCommand.givingWay(JavaCommand.pinned("0,1", COMMAND)))
+        .startsWith("nice", "-n", "19", "taskset", "-c", "0,1", "/usr/bin/java");
+  }
+
+  @Test
   void pinned_none_isTheCommand() {
     assertThat(JavaCommand.pinned("", COMMAND)).isEqualTo(COMMAND);
   }
