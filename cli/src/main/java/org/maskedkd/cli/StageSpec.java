@@ -12,12 +12,7 @@ import java.util.List;
  * @param givesWay whether it gets of them only what no other process wants
  */
 record StageSpec(
-    String name,
-    Role role,
-    List<String> arguments,
-    int threads,
-    String cores,
-    boolean givesWay) {
+    String name, Role role, List<String> arguments, int threads, String cores, boolean givesWay) {
   StageSpec(String name, Role role, List<String> arguments, int threads) {
     this(name, role, arguments, threads, "", /* givesWay= */ false);
   }

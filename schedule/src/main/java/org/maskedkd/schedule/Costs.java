@@ -57,7 +57,6 @@ public record Costs(
   }
 
   private static double cheapest(Cost cost, int batch) {
-    return batch
-        * IntStream.rangeClosed(1, batch).mapToDouble(n -> cost.of(n) / n).min().orElse(0);
+    return batch * IntStream.rangeClosed(1, batch).mapToDouble(n -> cost.of(n) / n).min().orElse(0);
   }
 }
