@@ -3,7 +3,6 @@ package org.maskedkd.tensor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A linear layer whose weights take no gradient, held in the form that this processor multiplies
@@ -31,15 +30,13 @@ public final class FrozenLinear implements AutoCloseable {
   private final Kernel kernel;
   private final NDArray weight;
   private final NDArray bias;
-  private final @Nullable NDArray ownWeight;
-  private final @Nullable NDArray ownBias;
+  private final boolean owns;
 
-  private FrozenLinear(Kernel kernel, NDArray weight, NDArray bias, boolean ownsBoth) {
+  private FrozenLinear(Kernel kernel, NDArray weight, NDArray bias, boolean owns) {
     this.kernel = kernel;
     this.weight = weight;
     this.bias = bias;
-    this.ownWeight = ownsBoth ? weight : null;
-    this.ownBias = ownsBoth ? bias : null;
+    this.owns = owns;
   }
 
   /**
@@ -56,7 +53,7 @@ public final class FrozenLinear implements AutoCloseable {
         rule(precision, Math.min(shape.get(0), shape.get(1)), CpuFeatures.ofThisMachine());
     boolean multipliesRounded = precision == Precision.BF16 && !Ops.WIDEN_PRODUCTS;
     if (kernel == Kernel.ONEDNN || !multipliesRounded) {
-      return new FrozenLinear(kernel, weight, bias, /* ownsBoth= */ false);
+      return new FrozenLinear(kernel, weight, bias, /* owns= */ false);
     }
     try (Scope scope = Scope.open();
         GradMode off = GradMode.off()) {
@@ -64,10 +61,7 @@ public final class FrozenLinear implements AutoCloseable {
       NDArray prepared =
           kernel == Kernel.ONEDNN_PACKED ? Script.callOneDnn("pack", rounded) : rounded;
       return new FrozenLinear(
-          kernel,
-          scope.keep(prepared),
-          scope.keep(Ops.cast(bias, precision)),
-          /* ownsBoth= */ true);
+          kernel, scope.keep(prepared), scope.keep(Ops.cast(bias, precision)), /* owns= */ true);
     }
   }
 
@@ -92,11 +86,9 @@ public final class FrozenLinear implements AutoCloseable {
   /** Frees what it prepared; the arrays that it was given stay. */
   @Override
   public void close() {
-    if (ownWeight != null) {
-      ownWeight.close();
-    }
-    if (ownBias != null) {
-      ownBias.close();
+    if (owns) {
+      weight.close();
+      bias.close();
     }
   }
 
