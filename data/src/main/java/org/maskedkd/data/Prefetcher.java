@@ -179,8 +179,7 @@ public final class Prefetcher implements AutoCloseable {
       parts.add(
           CompletableFuture.runAsync(
               () -> {
-                for (int i = first; i < end && !job.isDropped(); i++) {
-                  awaitTurn();
+                for (int i = first; i < end && isTurnOf(job); i++) {
                   work.accept(i);
                 }
               },
@@ -189,9 +188,11 @@ public final class Prefetcher implements AutoCloseable {
     return CompletableFuture.allOf(parts.toArray(CompletableFuture[]::new));
   }
 
-  private void awaitTurn() {
+  /** Waits for it; false when the job was dropped. */
+  private boolean isTurnOf(Job job) {
     try {
-      turns.await();
+      turns.await(job::isDropped);
+      return !job.isDropped();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new CancellationException("interrupted while it was another's turn");
@@ -221,7 +222,7 @@ public final class Prefetcher implements AutoCloseable {
         taken.result.cancel(false);
       }
     }
-    turns.takerWorks(false);
+    turns.recheck();
     // Not shutdownNow: an interrupt in the middle of a read would close the archive for everybody.
     pool.shutdown();
     try {

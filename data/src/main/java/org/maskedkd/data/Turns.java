@@ -1,5 +1,7 @@
 package org.maskedkd.data;
 
+import java.util.function.BooleanSupplier;
+
 /**
  * When threads that make batches ahead may work. Where the one who takes the batches computes on
  * the only core that there is, they would slow whatever it computes: a step's first forward, for
@@ -48,16 +50,24 @@ public final class Turns {
     }
   }
 
-  /** The taker is gone, or at work. */
   synchronized void takerWorks(boolean works) {
     takerWorks = works;
     notifyAll();
   }
 
-  /** Returns when it is the others' turn. */
-  synchronized void await() throws InterruptedException {
-    while (alternate && takerWorks) {
+  /**
+   * Returns when it is the others' turn, or the work is no longer wanted.
+   *
+   * @param dropped asked before each wait; {@link #recheck} ends one
+   */
+  synchronized void await(BooleanSupplier dropped) throws InterruptedException {
+    while (alternate && takerWorks && !dropped.getAsBoolean()) {
       wait();
     }
+  }
+
+  /** Tells those who wait that work was dropped. */
+  synchronized void recheck() {
+    notifyAll();
   }
 }

@@ -8,6 +8,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -128,7 +129,7 @@ class PrefetcherTest {
         CompletableFuture.runAsync(
             () -> {
               try {
-                turns.await();
+                turns.await(() -> false);
               } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
               }
@@ -141,7 +142,28 @@ class PrefetcherTest {
     assertThat(waitedFor).isEqualTo("its turn");
     Turns free = Turns.always();
     free.takerWorks(true);
-    free.await();
+    free.await(() -> false);
+  }
+
+  @Test
+  void await_workDroppedMeanwhile_returnsAlthoughTheTakerWorks() throws Exception {
+    Turns turns = new Turns(/* alternate= */ true);
+    turns.takerWorks(true);
+    AtomicBoolean dropped = new AtomicBoolean();
+    CompletableFuture<Boolean> passed =
+        CompletableFuture.supplyAsync(
+            () -> {
+              try {
+                turns.await(dropped::get);
+                return dropped.get();
+              } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+              }
+            },
+            work -> new Thread(work).start());
+    dropped.set(true);
+    turns.recheck();
+    assertThat(passed.get(50, TimeUnit.SECONDS)).isTrue();
   }
 
   @Test

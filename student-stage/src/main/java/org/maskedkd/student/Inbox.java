@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.LossParts;
@@ -86,15 +87,7 @@ final class Inbox {
 
   /** The next command, or null once the stream is gone. */
   synchronized @Nullable StudentCommand take() throws InterruptedException {
-    if (commands.isEmpty() && !closed) {
-      turns.during(
-          () -> {
-            while (commands.isEmpty() && !closed) {
-              wait();
-            }
-            return closed;
-          });
-    }
+    waitUntil(() -> !commands.isEmpty());
     if (closed) {
       return null;
     }
@@ -120,19 +113,24 @@ final class Inbox {
   }
 
   synchronized Gradient await(int index) throws StepAbandonedException, InterruptedException {
-    if (!gradients.containsKey(index) && !closed) {
-      turns.during(
-          () -> {
-            while (!gradients.containsKey(index) && !closed) {
-              wait();
-            }
-            return closed;
-          });
-    }
+    waitUntil(() -> gradients.containsKey(index));
     Gradient there = gradients.get(index);
     if (closed || there == null) {
       throw new StepAbandonedException("the coordinator's stream ended");
     }
     return there;
+  }
+
+  /** Or until the stream is gone. */
+  private synchronized void waitUntil(BooleanSupplier there) throws InterruptedException {
+    if (!there.getAsBoolean() && !closed) {
+      turns.during(
+          () -> {
+            while (!there.getAsBoolean() && !closed) {
+              wait();
+            }
+            return closed;
+          });
+    }
   }
 }
