@@ -11,9 +11,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which fault is due: each kind again and again, after stretches drawn from an exponential
- * distribution, whatever the traffic. Counts them. Thread-safe.
+ * distribution. A moment at which nothing passes does no harm: otherwise the first messages after a
+ * pause would meet every kind at once. Counts what was taken. Thread-safe.
  */
 final class FaultTimes {
+  /** How long after its moment a fault still meets what passes. */
+  static final long MISSED_NANOS = 50_000_000;
+
   private final double meanSeconds;
   private final Random random;
   private final LongSupplier nanoTime;
@@ -27,13 +31,13 @@ final class FaultTimes {
     this.meanSeconds = meanSeconds;
     this.random = new Random(seed);
     this.nanoTime = nanoTime;
-    kinds.forEach(kind -> due.put(kind, next()));
+    kinds.forEach(kind -> due.put(kind, after(nanoTime.getAsLong())));
     kinds.forEach(kind -> counts.put(kind, 0L));
   }
 
-  private long next() {
+  private long after(long nanos) {
     double seconds = -meanSeconds * Math.log(1 - random.nextDouble());
-    return nanoTime.getAsLong() + (long) (1e9 * seconds);
+    return nanos + (long) (1e9 * seconds);
   }
 
   /**
@@ -43,18 +47,21 @@ final class FaultTimes {
    * @return null for none
    */
   synchronized @Nullable NetworkFault take(boolean ofMessages) {
+    long now = nanoTime.getAsLong();
     List<NetworkFault> ready = new ArrayList<>();
-    due.forEach(
-        (kind, at) -> {
-          if (kind.ofMessages() == ofMessages && nanoTime.getAsLong() - at >= 0) {
-            ready.add(kind);
-          }
-        });
+    for (Map.Entry<NetworkFault, Long> each : due.entrySet()) {
+      while (now - each.getValue() > MISSED_NANOS) {
+        each.setValue(after(each.getValue()));
+      }
+      if (each.getKey().ofMessages() == ofMessages && now - each.getValue() >= 0) {
+        ready.add(each.getKey());
+      }
+    }
     if (ready.isEmpty()) {
       return null;
     }
     NetworkFault fault = ready.get(random.nextInt(ready.size()));
-    due.put(fault, next());
+    due.put(fault, after(now));
     counts.merge(fault, 1L, Long::sum);
     return fault;
   }

@@ -47,6 +47,9 @@ final class StudentLink implements AutoCloseable {
 
   private int limit = MessageLimits.REQUEST_BYTES;
 
+  /** It has answered once, so that it is a student. */
+  private boolean known;
+
   StudentLink(EventLoop loop, Peer peer, Patience patience) {
     this.loop = loop;
     this.peer = peer;
@@ -114,12 +117,13 @@ final class StudentLink implements AutoCloseable {
     if (outcome.failure != null) {
       throw failed(outcome.failure);
     }
+    known = true;
     return Objects.requireNonNull(outcome.value);
   }
 
   /** What cannot be reached may come back; every other failure is final. */
   private RuntimeException failed(Throwable t) {
-    RunException why = Failures.fromStatus(t, name());
+    RunException why = known ? Failures.fromKnown(t, name()) : Failures.fromStatus(t, name());
     return why.exitCode() == ExitCode.PEER_AWAY ? new StudentLostException(why) : why;
   }
 
@@ -140,11 +144,11 @@ final class StudentLink implements AutoCloseable {
             limit,
             events::add,
             t -> {
-              if (failed(t) instanceof StudentLostException gone) {
-                lost = gone;
-              } else {
-                throw failed(t);
+              RuntimeException why = failed(t);
+              if (!(why instanceof StudentLostException gone)) {
+                throw why;
               }
+              lost = gone;
             });
     StudentGrpc.newStub(peer.channel()).withExecutor(loop).train(stream);
     checkSilence(stream);

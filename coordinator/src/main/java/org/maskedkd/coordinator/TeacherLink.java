@@ -98,6 +98,10 @@ final class TeacherLink {
   private int failures;
   private int misses;
   private int classes;
+
+  /** It has answered once, so that it is a teacher. */
+  private boolean known;
+
   private boolean leaving;
   private boolean announced;
   private long progressNanos;
@@ -237,6 +241,7 @@ final class TeacherLink {
     if (state != State.CONNECTING) {
       return;
     }
+    known = true;
     try {
       listener.opened(this, opened);
     } catch (RunException e) {
@@ -257,7 +262,7 @@ final class TeacherLink {
     if (state != State.CONNECTING) {
       return;
     }
-    RunException why = Failures.fromStatus(t, name());
+    RunException why = known ? Failures.fromKnown(t, name()) : Failures.fromStatus(t, name());
     if (why.exitCode() == ExitCode.PEER_AWAY) {
       goAway(why);
     } else {
@@ -273,7 +278,7 @@ final class TeacherLink {
   }
 
   private void streamFailed(Throwable t) {
-    RunException why = Failures.fromStatus(t, name());
+    RunException why = Failures.fromKnown(t, name());
     if (why.exitCode() != ExitCode.PEER_AWAY && why.exitCode() != ExitCode.INTERNAL) {
       throw why;
     }

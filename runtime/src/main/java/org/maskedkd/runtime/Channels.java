@@ -52,7 +52,7 @@ public final class Channels {
   private static ManagedChannel build(
       NettyChannelBuilder builder, boolean seals, EventLoopGroup loop) {
     if (seals) {
-      builder.intercept(new SealedClient());
+      builder.intercept(new SealedClient(Pulse.ofProcess()));
     }
     return builder
         // A proxy set for downloads must not carry stage traffic.

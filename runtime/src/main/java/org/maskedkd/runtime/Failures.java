@@ -54,8 +54,7 @@ public final class Failures {
       return new RunException(
           ExitCode.INTERNAL, peer + ": " + t.getClass().getSimpleName() + ": " + message(t), t);
     }
-    String said =
-        status.getDescription() == null ? status.getCode().name() : status.getDescription();
+    String said = said(status);
     ExitCode told = exitCodeOf(t);
     if (told != null) {
       return new RunException(told, peer + ": " + said, t);
@@ -108,11 +107,35 @@ public final class Failures {
               t);
       case INTERNAL ->
           // Services say more than that; this is the transport, which could not read what came.
-          new RunException(
-              ExitCode.PEER_AWAY, "the connection to " + peer + " broke (" + said + ")", t);
+          new RunException(ExitCode.PEER_AWAY, broken(peer, said), t);
       default ->
           new RunException(ExitCode.INTERNAL, peer + ": " + status.getCode() + ": " + said, t);
     };
+  }
+
+  /**
+   * As {@link #fromStatus}, of a peer that has answered this process before: what neither it said
+   * itself nor TLS is the network's doing, such as a call whose name was damaged on its way.
+   */
+  public static RunException fromKnown(Throwable failure, String peer) {
+    RunException why = fromStatus(failure, peer);
+    Throwable t = unwrap(failure);
+    Status status = statusOf(t);
+    if (status == null
+        || why.exitCode() == ExitCode.PEER_AWAY
+        || exitCodeOf(t) != null
+        || TlsFailure.ofServer(t, peer) != null) {
+      return why;
+    }
+    return new RunException(ExitCode.PEER_AWAY, broken(peer, said(status)), t);
+  }
+
+  private static String said(Status status) {
+    return status.getDescription() == null ? status.getCode().name() : status.getDescription();
+  }
+
+  private static String broken(String peer, String said) {
+    return "the connection to " + peer + " broke (" + said + ")";
   }
 
   private static StatusRuntimeException status(ExitCode exit, String message) {

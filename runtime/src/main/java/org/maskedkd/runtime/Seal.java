@@ -11,6 +11,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,9 @@ final class Seal {
 
   /** Field number and wire type 1, as a varint. */
   private static final short TAG = (short) ((((FIELD << 3) | 1) & 0x7f | 0x80) | (FIELD >> 4 << 8));
+
+  /** Field 1001 as a varint of 1; no message of ours has it. */
+  private static final byte[] PULSE = {(byte) 0xc8, 0x3e, 1};
 
   private static final LongAdder DAMAGED = new LongAdder();
   private static final LongAdder REPEATED = new LongAdder();
@@ -73,9 +77,27 @@ final class Seal {
         }
       };
 
+  /** What {@link Numbers#open} found. */
+  sealed interface Content {}
+
+  /** A message, without its seal. */
+  record Fresh(InputStream message) implements Content {}
+
+  /** A message that came before. */
+  record Repeated() implements Content {}
+
+  /** Nothing but a sign of life, see {@link Pulse}. */
+  record Alive() implements Content {}
+
   /** The messages of one direction of a call. */
   static final class Numbers {
     private int next;
+
+    /** The next message to be sent is a sign of life. */
+    Raw pulse() {
+      int number = next++;
+      return () -> new Sealed(new ByteArrayInputStream(PULSE), number);
+    }
 
     /**
      * The next message to be sent.
@@ -88,12 +110,11 @@ final class Seal {
     }
 
     /**
-     * The bytes of a message that came, without their seal.
+     * Looks at a message that came.
      *
-     * @return null for one that came before
      * @throws DamagedException when it is not the next one as it was sent
      */
-    @Nullable InputStream open(Raw message) throws DamagedException {
+    Content open(Raw message) throws DamagedException {
       byte[] bytes = ((Received) message).bytes();
       int length = bytes.length - BYTES;
       ByteBuffer end = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
@@ -117,13 +138,15 @@ final class Seal {
       }
       if (number < next) {
         REPEATED.increment();
-        return null;
+        return new Repeated();
       }
       if (number > next) {
         throw damaged("message " + number + " came where number " + next + " was expected");
       }
       next++;
-      return new Opened(bytes, length);
+      return Arrays.equals(bytes, 0, length, PULSE, 0, PULSE.length)
+          ? new Alive()
+          : new Fresh(new Opened(bytes, length));
     }
 
     private static DamagedException damaged(String what) {

@@ -7,60 +7,110 @@ import io.grpc.ClientInterceptor;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import java.io.InputStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Seals what a channel's calls send and checks what they get. An answer that came before is
- * dropped; one that is damaged ends the call as if the connection were lost.
+ * dropped; one that is damaged ends the call as if the connection were lost, and so does silence.
  */
 final class SealedClient implements ClientInterceptor {
   private static final Logger log = LoggerFactory.getLogger(SealedClient.class);
+
+  /** As long as pings may go unanswered, and a little more. */
+  static final int MOST_SILENT_BEATS = 6;
+
+  private final Pulse pulse;
+
+  SealedClient(Pulse pulse) {
+    this.pulse = pulse;
+  }
 
   @Override
   public <Q, R> ClientCall<Q, R> interceptCall(
       MethodDescriptor<Q, R> method, CallOptions options, Channel next) {
     return SealedServer.concerns(method)
         ? new Call<>(
+            pulse,
             method,
             next.newCall(method.toBuilder(Seal.MARSHALLER, Seal.MARSHALLER).build(), options))
         : next.newCall(method, options);
   }
 
-  private static final class Call<Q, R> extends ClientCall<Q, R> {
+  private static final class Call<Q, R> extends ClientCall<Q, R> implements Pulse.Call {
+    private final Pulse pulse;
     private final MethodDescriptor<Q, R> method;
     private final ClientCall<Seal.Raw, Seal.Raw> raw;
     private final Seal.Numbers sent = new Seal.Numbers();
+    private final Pulse.Hearing hearing = new Pulse.Hearing(MOST_SILENT_BEATS);
 
-    Call(MethodDescriptor<Q, R> method, ClientCall<Seal.Raw, Seal.Raw> raw) {
+    /** Nothing more can be sent. Guarded by this call, as everything that sends. */
+    private boolean closed;
+
+    private volatile @Nullable Status broken;
+
+    Call(Pulse pulse, MethodDescriptor<Q, R> method, ClientCall<Seal.Raw, Seal.Raw> raw) {
+      this.pulse = pulse;
       this.method = method;
       this.raw = raw;
     }
 
     @Override
-    public void start(Listener<R> listener, Metadata headers) {
-      raw.start(new Answers<>(method, raw, listener), headers);
+    public synchronized void start(Listener<R> listener, Metadata headers) {
+      // Before, since it may be over at once; a beat waits until it has started.
+      pulse.add(this);
+      raw.start(new Answers<>(this, listener), headers);
     }
 
     @Override
-    public void sendMessage(Q message) {
+    public void beat() {
+      synchronized (this) {
+        if (!closed && raw.isReady()) {
+          raw.sendMessage(sent.pulse());
+        }
+      }
+      if (hearing.beat()) {
+        breakOff(hearing.complaint(), null);
+      }
+    }
+
+    /** Ends the call as if the connection were lost. */
+    void breakOff(String why, @Nullable Throwable cause) {
+      if (broken == null) {
+        log.warn("{}: {}", method.getFullMethodName(), why);
+        broken = Status.UNAVAILABLE.withDescription(why).withCause(cause);
+        cancel(why, cause);
+      }
+    }
+
+    void over() {
+      pulse.remove(this);
+      synchronized (this) {
+        closed = true;
+      }
+    }
+
+    @Override
+    public synchronized void sendMessage(Q message) {
       raw.sendMessage(sent.seal(message, method.getRequestMarshaller()));
     }
 
     @Override
     public void request(int count) {
+      hearing.asked(count);
       raw.request(count);
     }
 
     @Override
-    public void cancel(@Nullable String message, @Nullable Throwable cause) {
+    public synchronized void cancel(@Nullable String message, @Nullable Throwable cause) {
+      closed = true;
       raw.cancel(message, cause);
     }
 
     @Override
-    public void halfClose() {
+    public synchronized void halfClose() {
+      closed = true;
       raw.halfClose();
     }
 
@@ -81,18 +131,12 @@ final class SealedClient implements ClientInterceptor {
   }
 
   private static final class Answers<R> extends ClientCall.Listener<Seal.Raw> {
-    private final MethodDescriptor<?, R> method;
-    private final ClientCall<Seal.Raw, Seal.Raw> raw;
+    private final Call<?, R> call;
     private final ClientCall.Listener<R> listener;
     private final Seal.Numbers received = new Seal.Numbers();
-    private @Nullable Status damaged;
 
-    Answers(
-        MethodDescriptor<?, R> method,
-        ClientCall<Seal.Raw, Seal.Raw> raw,
-        ClientCall.Listener<R> listener) {
-      this.method = method;
-      this.raw = raw;
+    Answers(Call<?, R> call, ClientCall.Listener<R> listener) {
+      this.call = call;
       this.listener = listener;
     }
 
@@ -103,32 +147,35 @@ final class SealedClient implements ClientInterceptor {
 
     @Override
     public void onMessage(Seal.Raw message) {
-      if (damaged != null) {
+      if (call.broken != null) {
         return;
       }
+      call.hearing.heard();
       try {
-        InputStream opened = received.open(message);
-        if (opened == null) {
-          log.warn("dropped a message of {} that came twice", method.getFullMethodName());
-          raw.request(1);
-        } else {
-          listener.onMessage(method.parseResponse(opened));
+        Seal.Content content = received.open(message);
+        if (content instanceof Seal.Fresh fresh) {
+          listener.onMessage(call.method.parseResponse(fresh.message()));
+          return;
         }
+        if (content instanceof Seal.Repeated) {
+          log.warn("dropped a message of {} that came twice", call.method.getFullMethodName());
+        }
+        call.request(1);
       } catch (Seal.DamagedException e) {
-        log.warn("{}: {}", method.getFullMethodName(), e.getMessage());
-        damaged = Status.UNAVAILABLE.withDescription(e.getMessage()).withCause(e);
-        raw.cancel(e.getMessage(), e);
+        call.breakOff(String.valueOf(e.getMessage()), e);
       }
     }
 
     @Override
     public void onClose(Status status, Metadata trailers) {
-      listener.onClose(damaged == null ? status : damaged, trailers);
+      call.over();
+      Status broken = call.broken;
+      listener.onClose(broken == null ? status : broken, trailers);
     }
 
     @Override
     public void onReady() {
-      if (damaged == null) {
+      if (call.broken == null) {
         listener.onReady();
       }
     }

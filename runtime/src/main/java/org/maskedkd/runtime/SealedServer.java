@@ -10,7 +10,6 @@ import io.grpc.ServerMethodDefinition;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
-import java.io.InputStream;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -18,12 +17,15 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Seals what a service answers and checks what it is asked. A message that came before is dropped;
- * one that is damaged ends the call: the service sees it as cancelled, the client as a lost
- * connection.
+ * one that is damaged ends the call, and so does silence: the service sees it as cancelled, the
+ * client as a lost connection.
  */
 final class SealedServer {
   private static final Logger log = LoggerFactory.getLogger(SealedServer.class);
   private static final String OURS = "maskedkd.v1.";
+
+  /** More than clients have, which may have been stopped for a while. */
+  static final int MOST_SILENT_BEATS = 9;
 
   private SealedServer() {}
 
@@ -33,15 +35,15 @@ final class SealedServer {
   }
 
   /** The service as it is to be served. */
-  static ServerServiceDefinition of(ServerServiceDefinition service) {
+  static ServerServiceDefinition of(ServerServiceDefinition service, Pulse pulse) {
     ServerServiceDefinition.Builder sealed =
         ServerServiceDefinition.builder(service.getServiceDescriptor().getName());
-    service.getMethods().forEach(method -> add(method, sealed));
+    service.getMethods().forEach(method -> add(method, sealed, pulse));
     return sealed.build();
   }
 
   private static <Q, R> void add(
-      ServerMethodDefinition<Q, R> method, ServerServiceDefinition.Builder sealed) {
+      ServerMethodDefinition<Q, R> method, ServerServiceDefinition.Builder sealed, Pulse pulse) {
     MethodDescriptor<Q, R> plain = SharingMarshaller.requests(method.getMethodDescriptor());
     if (!concerns(plain)) {
       sealed.addMethod(method);
@@ -49,58 +51,98 @@ final class SealedServer {
     }
     ServerCallHandler<Q, R> handler = method.getServerCallHandler();
     sealed.addMethod(
-        plain.toBuilder(Seal.MARSHALLER, Seal.MARSHALLER).build(),
+        plain.toBuilder(Seal.MARSHALLER, Seal.MARSHALLER)
+            // A call with one answer has signs of life before it.
+            .setType(MethodDescriptor.MethodType.UNKNOWN)
+            .build(),
         (raw, headers) -> {
-          Call<Q, R> call = new Call<>(plain, raw);
-          return new Requests<>(call, handler.startCall(call, headers));
+          Call<Q, R> call = new Call<>(pulse, plain, raw);
+          Requests<Q> requests = new Requests<>(call, handler.startCall(call, headers));
+          pulse.add(call);
+          return requests;
         });
   }
 
-  private static final class Call<Q, R> extends ServerCall<Q, R> {
+  private static final class Call<Q, R> extends ServerCall<Q, R> implements Pulse.Call {
+    private final Pulse pulse;
     private final MethodDescriptor<Q, R> method;
     private final ServerCall<Seal.Raw, Seal.Raw> raw;
     private final Seal.Numbers sent = new Seal.Numbers();
+    private final Pulse.Hearing hearing = new Pulse.Hearing(MOST_SILENT_BEATS);
+
+    /** Guarded by this call, as everything that sends. */
+    private boolean headersSent;
+
+    private boolean closed;
+
+    /** The client has said all it wanted to. */
+    private volatile boolean complete;
 
     /** Ended here, which the service may not know yet. */
     private volatile boolean broken;
 
-    Call(MethodDescriptor<Q, R> method, ServerCall<Seal.Raw, Seal.Raw> raw) {
+    Call(Pulse pulse, MethodDescriptor<Q, R> method, ServerCall<Seal.Raw, Seal.Raw> raw) {
+      this.pulse = pulse;
       this.method = method;
       this.raw = raw;
     }
 
+    @Override
+    public void beat() {
+      synchronized (this) {
+        if (!closed && raw.isReady() && !raw.isCancelled()) {
+          sendHeaders(new Metadata());
+          raw.sendMessage(sent.pulse());
+        }
+      }
+      if (!complete && hearing.beat()) {
+        breakOff(hearing.complaint());
+      }
+    }
+
     /** Ends the call at once. */
-    void breakOff(String why) {
-      broken = true;
-      StatusRuntimeException status = Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
-      raw.close(
-          status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
+    synchronized void breakOff(String why) {
+      if (!closed) {
+        log.warn("{}: {}", method.getFullMethodName(), why);
+        StatusRuntimeException status =
+            Failures.toStatus(new RunException(ExitCode.PEER_AWAY, why));
+        close(
+            status.getStatus(), Objects.requireNonNullElseGet(status.getTrailers(), Metadata::new));
+        broken = true;
+      }
+    }
+
+    void over() {
+      pulse.remove(this);
     }
 
     @Override
     public void request(int count) {
       if (!broken) {
+        hearing.asked(count);
         raw.request(count);
       }
     }
 
     @Override
-    public void sendHeaders(Metadata headers) {
-      if (!broken) {
+    public synchronized void sendHeaders(Metadata headers) {
+      if (!closed && !headersSent) {
+        headersSent = true;
         raw.sendHeaders(headers);
       }
     }
 
     @Override
-    public void sendMessage(R message) {
-      if (!broken) {
+    public synchronized void sendMessage(R message) {
+      if (!closed) {
         raw.sendMessage(sent.seal(message, method.getResponseMarshaller()));
       }
     }
 
     @Override
-    public void close(Status status, Metadata trailers) {
-      if (!broken) {
+    public synchronized void close(Status status, Metadata trailers) {
+      if (!closed) {
+        closed = true;
         raw.close(status, trailers);
       }
     }
@@ -151,6 +193,9 @@ final class SealedServer {
     private final ServerCall.Listener<Q> listener;
     private final Seal.Numbers received = new Seal.Numbers();
 
+    /** The service knows that nothing more comes. */
+    private boolean told;
+
     Requests(Call<Q, ?> call, ServerCall.Listener<Q> listener) {
       this.call = call;
       this.listener = listener;
@@ -161,23 +206,33 @@ final class SealedServer {
       if (call.broken) {
         return;
       }
+      call.hearing.heard();
       try {
-        InputStream opened = received.open(message);
-        if (opened == null) {
-          log.warn("dropped a message of {} that came twice", call.method.getFullMethodName());
-          call.request(1);
-        } else {
-          listener.onMessage(call.method.parseRequest(opened));
+        Seal.Content content = received.open(message);
+        if (content instanceof Seal.Fresh fresh) {
+          listener.onMessage(call.method.parseRequest(fresh.message()));
+          return;
         }
+        if (content instanceof Seal.Repeated) {
+          log.warn("dropped a message of {} that came twice", call.method.getFullMethodName());
+        }
+        call.request(1);
       } catch (Seal.DamagedException e) {
-        log.warn("{}: {}", call.method.getFullMethodName(), e.getMessage());
         call.breakOff(String.valueOf(e.getMessage()));
+        tellCancelled();
+      }
+    }
+
+    private void tellCancelled() {
+      if (!told) {
+        told = true;
         listener.onCancel();
       }
     }
 
     @Override
     public void onHalfClose() {
+      call.complete = true;
       if (!call.broken) {
         listener.onHalfClose();
       }
@@ -185,14 +240,16 @@ final class SealedServer {
 
     @Override
     public void onCancel() {
-      if (!call.broken) {
-        listener.onCancel();
-      }
+      call.over();
+      tellCancelled();
     }
 
     @Override
     public void onComplete() {
-      if (!call.broken) {
+      call.over();
+      if (call.broken) {
+        tellCancelled();
+      } else {
         listener.onComplete();
       }
     }

@@ -156,7 +156,8 @@ public final class StageServer implements AutoCloseable {
               .addService(health.getHealthService());
       for (BindableService service : services) {
         var definition = Door.before(service.bindService());
-        builder.addService(address.seals() ? SealedServer.of(definition) : definition);
+        builder.addService(
+            address.seals() ? SealedServer.of(definition, Pulse.ofProcess()) : definition);
         health.setStatus(definition.getServiceDescriptor().getName(), ServingStatus.SERVING);
       }
       try {

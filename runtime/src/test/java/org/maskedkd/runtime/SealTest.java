@@ -86,8 +86,8 @@ class SealTest {
   @Test
   void open_soundMessages_areTheSame() throws Exception {
     for (int i = 0; i < 3; i++) {
-      InputStream opened = received.open(raw(sealed()));
-      assertThat(opened).hasBinaryContent(MESSAGE.toByteArray());
+      Seal.Content opened = received.open(raw(sealed()));
+      assertThat(((Seal.Fresh) opened).message()).hasBinaryContent(MESSAGE.toByteArray());
     }
   }
 
@@ -107,17 +107,17 @@ class SealTest {
           .as("%d bytes", length)
           .isInstanceOf(Seal.DamagedException.class);
     }
-    assertThat(received.open(raw(sound))).isNotNull();
+    assertThat(received.open(raw(sound))).isInstanceOf(Seal.Fresh.class);
   }
 
   @Test
   void open_messageThatCameBefore_isDropped() throws Exception {
     byte[] first = sealed();
     byte[] second = sealed();
-    assertThat(received.open(raw(first))).isNotNull();
-    assertThat(received.open(raw(first))).isNull();
-    assertThat(received.open(raw(second))).isNotNull();
-    assertThat(received.open(raw(first))).isNull();
+    assertThat(received.open(raw(first))).isInstanceOf(Seal.Fresh.class);
+    assertThat(received.open(raw(first))).isInstanceOf(Seal.Repeated.class);
+    assertThat(received.open(raw(second))).isInstanceOf(Seal.Fresh.class);
+    assertThat(received.open(raw(first))).isInstanceOf(Seal.Repeated.class);
   }
 
   @Test

@@ -146,6 +146,32 @@ class StageServerTest {
   }
 
   @Test
+  void failure_callThatAKnownPeerDoesNotOffer_isTakenForDamageOnTheWay() {
+    Throwable thrown =
+        catchThrowable(
+            () -> StudentGrpc.newBlockingStub(channel).where(WhereRequest.getDefaultInstance()));
+    RunException failure = Failures.fromKnown(thrown, "the student");
+    assertThat(failure.exitCode()).isEqualTo(ExitCode.PEER_AWAY);
+    assertThat(failure)
+        .hasMessage(
+            "the connection to the student broke (Method not found: maskedkd.v1.Student/Where)");
+  }
+
+  @ParameterizedTest
+  @EnumSource(ExitCode.class)
+  void failure_ofEveryExitCodeThatAKnownPeerTells_isThePeersOwn(ExitCode exit) {
+    serve(
+        request -> {
+          throw new RunException(exit, "no");
+        });
+    RunException failure =
+        Failures.fromKnown(
+            catchThrowable(() -> open(OpenTeacher.getDefaultInstance())), "the teacher");
+    assertThat(failure.exitCode()).isEqualTo(exit);
+    assertThat(failure).hasMessage("the teacher: no");
+  }
+
+  @Test
   void failure_answerTooLarge_explainsTheLimit() {
     serve(
         request ->
