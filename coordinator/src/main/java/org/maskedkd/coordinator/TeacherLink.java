@@ -89,14 +89,10 @@ final class TeacherLink {
   private final ClockSync clock;
   private final Map<MicroBatchKey, MaskedWork> assigned = new LinkedHashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> arriving = new LinkedHashMap<>();
+  private final AnswerDeadline deadline;
   private TeacherPace pace = new TeacherPace();
-
-  /** The same as this process sees it: with the ways, and with what other runs have there. */
-  private final TeacherPace waits = new TeacherPace();
-
   private State state = State.AWAY;
   private int failures;
-  private int misses;
   private int classes;
 
   /** It has answered once, so that it is a teacher. */
@@ -104,9 +100,6 @@ final class TeacherLink {
 
   private boolean leaving;
   private boolean announced;
-  private long progressNanos;
-  private long forgivenNanos;
-  private long lateNanos;
   private @Nullable RunException lastFailure;
   private @Nullable DuplexStream<MaskedMicroBatch, TeacherSignal> stream;
 
@@ -126,6 +119,7 @@ final class TeacherLink {
     this.request = request;
     this.patience = patience;
     this.listener = listener;
+    this.deadline = new AnswerDeadline(loop, patience);
     this.jitter = new Random(31L * request.getRun().hashCode() + place);
     this.clock =
         new ClockSync(
@@ -197,7 +191,7 @@ final class TeacherLink {
     boolean running = true;
     for (MaskedWork work : assigned.values()) {
       double expected = work.samples() * secondsPerSample;
-      sum += running ? Math.abs(expected - (loop.nanoTime() - progressNanos) / 1e9) : expected;
+      sum += running ? Math.abs(expected - deadline.workedSeconds()) : expected;
       running = false;
     }
     return sum;
@@ -213,9 +207,9 @@ final class TeacherLink {
     return failures;
   }
 
-  /** Deadlines that have passed since the last answer. */
-  int misses() {
-    return misses;
+  /** What it may take to answer. */
+  AnswerDeadline deadline() {
+    return deadline;
   }
 
   /** Why the last connection ended, or null if none ever did. */
@@ -309,7 +303,7 @@ final class TeacherLink {
   /** Hands over a micro-batch; the state must be READY. */
   void assign(MaskedWork work) {
     if (assigned.isEmpty()) {
-      progress();
+      deadline.restart();
     }
     assigned.put(work.key(), work);
     for (MaskedMicroBatch frame : work.frames()) {
@@ -317,11 +311,6 @@ final class TeacherLink {
         stream.send(frame);
       }
     }
-  }
-
-  private void progress() {
-    progressNanos = loop.nanoTime();
-    forgivenNanos = 0;
   }
 
   private void signal(TeacherSignal signal) {
@@ -362,49 +351,18 @@ final class TeacherLink {
   }
 
   private void finished(TeacherAnswer answer) {
-    long waited = waitedNanos();
-    progress();
     failures = 0;
-    misses = 0;
     MaskedWork work = assigned.remove(answer.key());
     if (work != null) {
       long took = answer.span().getEndNanos() - answer.span().getStartNanos();
       pace.answered(took / 1e9, work.samples());
-      waits.answered(waited / 1e9, work.samples());
+      deadline.answered(work.samples());
     }
     if (state == State.LATE) {
       state = leaving || announced ? State.DRAINING : State.READY;
     }
     listener.answered(this, answer);
     endIfDrained();
-  }
-
-  /** How long it has worked on what it has to answer next, as far as it can be blamed for it. */
-  long waitedNanos() {
-    return loop.nanoTime() - progressNanos - forgivenNanos;
-  }
-
-  /** This process did not listen for so long. */
-  void forgive(long nanos) {
-    forgivenNanos += nanos;
-    lateNanos += nanos;
-  }
-
-  /**
-   * What a micro-batch of so many samples may take. It doubles with each miss, so that a teacher
-   * that has become slow is waited for in the end.
-   */
-  long allowedNanos(int samples) {
-    long first = patience.firstAnswer().toNanos();
-    double measured = waits.secondsPerSample();
-    if (Double.isNaN(measured)) {
-      return first;
-    }
-    long usual =
-        Math.max(
-            patience.leastDeadline().toNanos(),
-            Math.round(patience.deadlineFactor() * samples * measured * 1e9));
-    return Math.max(usual, Math.round(Math.min(usual * Math.pow(2, misses), first)));
   }
 
   /**
@@ -415,8 +373,8 @@ final class TeacherLink {
     if (assigned.isEmpty() || !(works() || state == State.LATE)) {
       return;
     }
-    long allowed = allowedNanos(assigned.values().iterator().next().samples());
-    long waited = waitedNanos();
+    long allowed = deadline.allowedNanos(assigned.values().iterator().next().samples());
+    long waited = deadline.waitedNanos();
     if (works() && waited > allowed) {
       RunException why =
           new RunException(
@@ -425,11 +383,10 @@ final class TeacherLink {
                   "%s has answered nothing for %.1f s, of %.1f s allowed",
                   name(), waited / 1e9, allowed / 1e9));
       lastFailure = why;
-      lateNanos = loop.nanoTime() + allowed;
-      misses++;
+      deadline.missed(allowed);
       state = State.LATE;
       listener.late(this, work(), why);
-    } else if (state == State.LATE && lastFailure != null && loop.nanoTime() > lateNanos) {
+    } else if (state == State.LATE && lastFailure != null && deadline.over()) {
       goAway(lastFailure);
     }
   }

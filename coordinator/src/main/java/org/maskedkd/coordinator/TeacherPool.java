@@ -2,13 +2,10 @@ package org.maskedkd.coordinator;
 
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -24,7 +21,6 @@ import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.runtime.ClockOffset;
-import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
 /**
@@ -33,17 +29,9 @@ import org.maskedkd.runtime.RunException;
  * answers, comes or goes, {@link TeacherChoice} says who gets the first, or that it is held back
  * for a faster teacher that has its hands full; so a slow teacher gets fewer and does not sit on
  * what others would be through with sooner. What a lost or late teacher had goes back to the front,
- * since the queue is ordered. The first answer to a key counts; all others are dropped and counted.
- * Event loop only.
+ * since the queue is ordered. Event loop only.
  */
 final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
-
-  /** A micro-batch that has brought down so many connections is not tried again. */
-  private static final int MOST_TRIES = 5;
-
-  private static final Comparator<MaskedWork> IN_ORDER =
-      Comparator.comparingLong((MaskedWork w) -> w.key().getStep())
-          .thenComparingInt(w -> w.key().getIndex());
 
   private final EventLoop loop;
   private final TeacherPeers peers;
@@ -69,17 +57,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private final List<Integer> vacated = new ArrayList<>();
   private int places;
-  private final PriorityQueue<MaskedWork> queue = new PriorityQueue<>(IN_ORDER);
-  private final Map<MicroBatchKey, Integer> tries = new HashMap<>();
-  private final Set<MicroBatchKey> submitted = new HashSet<>();
-  private final Set<MicroBatchKey> answered = new HashSet<>();
-  private final Set<MicroBatchKey> doubled = new HashSet<>();
+  private final MaskedQueue queue = new MaskedQueue();
   private Consumer<TeacherAnswer> answers = answer -> {};
   private boolean started;
-  private long redone;
-  private long hedged;
-  private long duplicates;
-  private long stale;
 
   /**
    * @param deterministic whether all teachers must have the same numerics
@@ -172,22 +152,22 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   /** Micro-batches that were given out again because their teacher was lost or late. */
   long redone() {
-    return redone;
+    return queue.redone();
   }
 
   /** Micro-batches that went to a second teacher before the first one's deadline was over. */
   long hedged() {
-    return hedged;
+    return queue.hedged();
   }
 
   /** Answers that came when their micro-batch was already answered. */
   long duplicates() {
-    return duplicates;
+    return queue.duplicates();
   }
 
   /** Answers to another run, attempt or step. */
   long stale() {
-    return stale;
+    return queue.stale();
   }
 
   /**
@@ -195,11 +175,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
    * came ahead, and says who gets the answers from now on.
    */
   void begin(long step, Consumer<TeacherAnswer> newAnswers) {
-    queue.removeIf(work -> work.key().getStep() < step);
-    tries.keySet().removeIf(key -> key.getStep() < step);
-    for (Set<MicroBatchKey> keys : List.of(submitted, answered, doubled)) {
-      keys.removeIf(key -> key.getStep() < step);
-    }
+    queue.begin(step);
     free.addAll(vacated);
     vacated.clear();
     answers = newAnswers;
@@ -208,11 +184,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   /** Forgets every micro-batch, of whatever step: the student is lost, and all begins anew. */
   void forget() {
-    queue.clear();
-    tries.clear();
-    submitted.clear();
-    answered.clear();
-    doubled.clear();
+    queue.forget();
   }
 
   /** One more round trip to each teacher that is there. */
@@ -267,16 +239,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   void submit(MaskedWork work) {
-    submitted.add(work.key());
-    queue.add(work);
+    queue.submit(work);
     dispatch();
   }
 
   /** Gives away what can be given away now. */
   void dispatch() {
     while (!queue.isEmpty()) {
-      int[] samples = queue.stream().sorted(IN_ORDER).mapToInt(MaskedWork::samples).toArray();
-      TeacherLink next = TeacherChoice.next(serving(), samples);
+      TeacherLink next = TeacherChoice.next(serving(), queue.samples());
       if (next == null) {
         return;
       }
@@ -288,19 +258,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     return links.values();
   }
 
-  /**
-   * Whether a second teacher may have it: it is still wanted, and only one has it. Asked for once.
-   */
+  /** Whether {@link #doubleTo} may be called. */
   boolean mayDouble(MaskedWork work) {
-    return submitted.contains(work.key())
-        && !answered.contains(work.key())
-        && !doubled.contains(work.key());
+    return queue.mayDouble(work);
   }
 
   /** Gives it to a second teacher, whose state must be READY. */
   void doubleTo(TeacherLink other, MaskedWork work) {
-    doubled.add(work.key());
-    hedged++;
+    queue.doubled(work);
     other.assign(work);
   }
 
@@ -326,7 +291,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     refusals.remove(link);
     // After it has been silent it must answer first, or a teacher that hangs could be waited for
     // without end.
-    if (link.misses() == 0) {
+    if (link.deadline().misses() == 0) {
       absence.end();
     }
     if (link.lastFailure() != null) {
@@ -359,7 +324,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     if (late) {
       notices.accept(link.name() + " is still silent; connecting anew");
     } else {
-      countTries(work, why);
+      queue.countTries(work, why);
       if (count > 0) {
         notices.accept(why.getMessage() + "; its " + count + " micro-batches are done again");
       } else if (link.failures() == 1 && link.state() == TeacherLink.State.AWAY) {
@@ -371,45 +336,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     dispatch();
   }
 
-  /**
-   * Puts back what is still wanted and nobody else works on.
-   *
-   * @return how many
-   */
   private int giveBack(List<MaskedWork> work) {
-    int count = 0;
-    for (MaskedWork lost : work) {
-      MicroBatchKey key = lost.key();
-      boolean wanted = submitted.contains(key) && !answered.contains(key);
-      boolean others =
-          queue.stream().anyMatch(w -> w.key().equals(key))
-              || links.values().stream().anyMatch(l -> l.works() && l.has(key));
-      if (wanted && !others) {
-        queue.add(lost);
-        count++;
-      }
-    }
-    redone += count;
-    return count;
-  }
-
-  private void countTries(List<MaskedWork> work, RunException why) {
-    for (MaskedWork lost : work) {
-      if (!submitted.contains(lost.key())) {
-        continue;
-      }
-      int count = tries.merge(lost.key(), 1, Integer::sum);
-      if (count >= MOST_TRIES) {
-        throw new RunException(
-            ExitCode.INTERNAL,
-            Keys.describe(lost.key())
-                + " was lost "
-                + count
-                + " times, the last time: "
-                + why.getMessage(),
-            why);
-      }
-    }
+    return queue.giveBack(
+        work, key -> links.values().stream().anyMatch(link -> link.works() && link.has(key)));
   }
 
   private void noteAbsence() {
@@ -442,27 +371,19 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void answered(TeacherLink link, TeacherAnswer answer) {
-    MicroBatchKey key = answer.key();
     if (ready() > 0) {
       absence.end();
     }
     // It may have been late and thus have come back; what it still has, it answers first.
-    queue.removeIf(work -> work.key().equals(key) || (link.works() && link.has(work.key())));
-    if (submitted.contains(key) && answered.add(key)) {
+    if (queue.answered(answer.key(), other -> link.works() && link.has(other))) {
       answers.accept(answer);
-    } else {
-      unexpected(key);
     }
     dispatch();
   }
 
   @Override
   public void unexpected(MicroBatchKey key) {
-    if (answered.contains(key)) {
-      duplicates++;
-    } else {
-      stale++;
-    }
+    queue.unexpected(key);
   }
 
   private void found(PeerName name, Set<String> addresses) {

@@ -42,7 +42,7 @@ final class TeacherWatch implements AutoCloseable {
     lastNanos = loop.nanoTime();
     List<TeacherLink> teachers = List.copyOf(pool.teachers());
     if (missed > EVERY.toNanos()) {
-      teachers.forEach(link -> link.forgive(missed));
+      teachers.forEach(link -> link.deadline().forgive(missed));
     }
     teachers.forEach(TeacherLink::checkDeadline);
     // What is held back for a teacher that has become slow since then need not be for ever.
@@ -65,8 +65,9 @@ final class TeacherWatch implements AutoCloseable {
       }
       // One that has never answered is measured by what the other one would be allowed.
       int running = slow.work().get(0).samples();
-      long allowed = Math.min(slow.allowedNanos(running), other.allowedNanos(running));
-      if (slow.waitedNanos() <= hedgeFraction * allowed) {
+      long allowed =
+          Math.min(slow.deadline().allowedNanos(running), other.deadline().allowedNanos(running));
+      if (slow.deadline().waitedNanos() <= hedgeFraction * allowed) {
         return;
       }
       if (pool.mayDouble(work)) {

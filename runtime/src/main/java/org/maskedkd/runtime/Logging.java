@@ -86,6 +86,7 @@ public final class Logging extends ContextAwareBase implements Configurator {
     threshold.start();
     console.addFilter(threshold);
     attach(context, console, CONSOLE_PATTERN);
+    context.addTurboFilter(new LogRate(System::nanoTime));
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
     context.getLogger("org.maskedkd").setLevel(Level.DEBUG);
     // Says on every machine without a GPU that there is none.
