@@ -85,7 +85,7 @@ final class Classifier implements AutoCloseable {
     VitOutput output = model.forward(patches, null, null, /* wantsAttention= */ true);
     float[] attention = Tensors.floats(Objects.requireNonNull(output.classAttention()));
     float[][] saliency =
-        Saliency.ofClassAttention(attention, count, config().heads(), config().prefixTokens());
+        Saliency.ofClassAttention(attention, count, config().heads(), config().attentionPrefix());
     return new Answer(Tensors.floats(output.logits()), saliency);
   }
 

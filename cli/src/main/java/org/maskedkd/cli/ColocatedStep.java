@@ -101,7 +101,7 @@ final class ColocatedStep implements AutoCloseable {
               Tensors.floats(Objects.requireNonNull(output.classAttention())),
               count,
               config.heads(),
-              config.prefixTokens());
+              config.attentionPrefix());
       logits = scope.keep(output.logits());
     }
     // Without the intermediates in hand, a backward pass frees what it has used.

@@ -10,26 +10,31 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ModelInference;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsFile;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
 
 /** Options of every command that runs a model in this process. */
 final class ModelOptions {
+  private static final Logger log = LoggerFactory.getLogger(ModelOptions.class);
+
   @Option(
       names = "--model",
       paramLabel = "MODEL",
       description =
-          "A zoo name or vit:...; not needed for weights that say what they are, as those of this program do.")
+          "A zoo name or vit:..., or auto, which infers it from the weights; not needed for weights that say what they are, as those of this program do.")
   private String model = "";
 
   @Option(
       names = "--weights",
       required = true,
       paramLabel = "FILE",
-      description = "Weights with timm's names, .safetensors.")
+      description = "Weights with timm's names or Hugging Face's, .safetensors.")
   private Path weights = Path.of("");
 
   @Option(
@@ -130,12 +135,19 @@ final class ModelOptions {
     }
     if (model.isEmpty() && described.isEmpty()) {
       throw new RunException(
-          ExitCode.USAGE, weights + " does not say what model it holds; name it with --model");
+          ExitCode.USAGE,
+          weights + " does not say what model it holds; name it with --model, or try --model auto");
     }
-    VitConfig config = model.isEmpty() ? described.orElseThrow() : ModelZoo.parse(model);
+    VitConfig config = model.isEmpty() ? described.orElseThrow() : inferred();
     List<Double> means = mean.isEmpty() ? described.orElse(config).mean() : mean;
     List<Double> stds = std.isEmpty() ? described.orElse(config).std() : std;
     return config.withStatistics(means, stds);
+  }
+
+  private VitConfig inferred() {
+    ModelInference found = ModelInference.resolve(model, weights);
+    found.notices().forEach(log::warn);
+    return found.config();
   }
 
   private Precision precision() {

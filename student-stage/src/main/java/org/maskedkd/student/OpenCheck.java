@@ -1,5 +1,6 @@
 package org.maskedkd.student;
 
+import java.nio.file.Path;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.OpenStudent;
@@ -7,7 +8,7 @@ import org.maskedkd.proto.v1.Optimization;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.Footprint;
-import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.ModelInference;
 import org.maskedkd.vit.VitConfig;
 
 /**
@@ -25,10 +26,11 @@ final class OpenCheck {
   private OpenCheck() {}
 
   /**
+   * @param dataRoot where a file of weights must be
    * @return the model, still with its own number of classes
    * @throws IllegalArgumentException naming what was expected and what was found
    */
-  static VitConfig check(OpenStudent spec) {
+  static ModelInference check(OpenStudent spec, Path dataRoot) {
     if (!spec.getRun().matches("[A-Za-z0-9][A-Za-z0-9._-]{0,99}")) {
       throw new IllegalArgumentException(
           "a run's name must be letters, digits, '.', '_' and '-', at most 100, found "
@@ -63,10 +65,12 @@ final class OpenCheck {
           criterion);
     }
     optimization(spec.getOptimization());
-    VitConfig model = ModelZoo.parse(spec.getStudent().getModel());
+    ModelInference found =
+        ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
+    VitConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
     memory(spec, model);
-    return model;
+    return found;
   }
 
   static int mostThreads() {

@@ -2,6 +2,9 @@ package org.maskedkd.student;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.DataException;
 import org.maskedkd.data.DataRoot;
 import org.maskedkd.proto.v1.Grid;
@@ -16,30 +19,46 @@ import org.maskedkd.vit.WeightsOrigin;
  * The model that a run begins with, and where its weights come from.
  *
  * @param model the caller's to close
+ * @param notices what was adapted at loading, for people
  */
-record StartingModel(VisionTransformer model, WeightsOrigin origin) {
+record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String> notices) {
 
   /**
    * Random weights, or those of the file that {@code spec} names.
    *
+   * @param inferred how the model was found, for people
    * @throws RuntimeException with a message for the user if the file does not fit
    */
-  static StartingModel of(OpenStudent spec, VitConfig config, Path dataRoot) {
+  static StartingModel of(
+      OpenStudent spec, VitConfig config, List<String> inferred, Path dataRoot) {
     Precision precision = Precisions.of(spec.getStudent().getPrecision());
-    if (spec.getStudent().getInit().isEmpty()) {
+    Path file = file(spec, dataRoot);
+    if (file == null) {
       return new StartingModel(
           VisionTransformer.initialised(
               config, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE),
-          WeightsOrigin.NONE);
+          WeightsOrigin.NONE,
+          inferred);
+    }
+    VisionTransformer model =
+        VisionTransformer.adapted(
+            config, file, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
+    return new StartingModel(
+        model,
+        WeightsOrigin.of(file),
+        Stream.of(inferred, model.notices()).flatMap(List::stream).toList());
+  }
+
+  /** The file that {@code spec} names, null if it names none. */
+  static @Nullable Path file(OpenStudent spec, Path dataRoot) {
+    if (spec.getStudent().getInit().isEmpty()) {
+      return null;
     }
     Path file = DataRoot.inside(spec.getStudent().getInit(), dataRoot);
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw new DataException(file + " is no file of weights but a folder or device");
     }
-    return new StartingModel(
-        VisionTransformer.adapted(
-            config, file, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE),
-        WeightsOrigin.of(file));
+    return file;
   }
 
   /** What the coordinator is told about it. */
@@ -58,7 +77,7 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin) {
         .setWeightsDigest(model.digest())
         .addAllMean(config.mean())
         .addAllStd(config.std())
-        .addAllNotices(model.notices())
+        .addAllNotices(notices)
         .setWeightsFileSha256(origin.fileSha256())
         .setWeightsLicense(origin.license())
         .build();

@@ -56,7 +56,7 @@ final class StudentForward {
         attention == null
             ? new float[0][]
             : Saliency.ofClassAttention(
-                Tensors.floats(attention), count, config.heads(), config.prefixTokens());
+                Tensors.floats(attention), count, config.heads(), config.attentionPrefix());
     return new Result(output.logits(), saliency);
   }
 }

@@ -21,6 +21,7 @@ import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ModelInference;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
 import org.slf4j.Logger;
@@ -103,15 +104,15 @@ final class StudentRun implements AutoCloseable {
    * @throws RuntimeException with a message for the user if anything in {@code spec} does not fit
    */
   static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics, Turns turns) {
-    VitConfig config = OpenCheck.check(spec);
+    ModelInference found = OpenCheck.check(spec, options.dataRoot());
+    VitConfig config = found.config();
     int threads = threads(spec, options);
     Torch.start(threads);
     // A run before this one may have used another number.
     Torch.useThreads(threads);
-    if (spec.getStudent().getMeanCount() > 0) {
-      config =
-          config.withStatistics(spec.getStudent().getMeanList(), spec.getStudent().getStdList());
-    }
+    config =
+        config.withWantedStatistics(
+            spec.getStudent().getMeanList(), spec.getStudent().getStdList());
     RunData data = RunData.open(spec, config, options.dataRoot(), turns);
     try {
       config = config.withClasses(data.classes().size());
@@ -121,7 +122,12 @@ final class StudentRun implements AutoCloseable {
                   spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
               : null;
       return new StudentRun(
-          spec, options, metrics, data, view, StartingModel.of(spec, config, options.dataRoot()));
+          spec,
+          options,
+          metrics,
+          data,
+          view,
+          StartingModel.of(spec, config, found.notices(), options.dataRoot()));
     } catch (RuntimeException e) {
       data.close();
       throw e;

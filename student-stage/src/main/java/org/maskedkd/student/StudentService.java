@@ -8,6 +8,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.DataException;
 import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.Backward;
 import org.maskedkd.proto.v1.ClockReply;
@@ -33,6 +34,7 @@ import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.vit.WeightsException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -103,10 +105,10 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       requireVersion(request);
       limit = MessageLimits.agree(request.getMaxMessageBytes(), "the coordinator");
       // Before the run that is open makes place.
-      OpenCheck.check(request);
-    } catch (IllegalArgumentException | RunException e) {
+      OpenCheck.check(request, options.dataRoot());
+    } catch (IllegalArgumentException | RunException | WeightsException | DataException e) {
       log.warn("refused to open a run: {}", Quote.line(String.valueOf(e.getMessage())));
-      response.onError(Failures.toStatus(e));
+      response.onError(Failures.toStatus(Categories.of(e)));
       return;
     }
     training.execute(

@@ -3,13 +3,14 @@ package org.maskedkd.teacher;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.runtime.TlsFiles;
 import org.maskedkd.tensor.Precision;
-import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.ModelInference;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
 import org.maskedkd.vit.VitConfig;
@@ -54,20 +55,22 @@ record TeacherOptions(
 
   /** Loads the model; the caller owns it. */
   TeacherModel load() {
-    VitConfig config = ModelZoo.parse(model);
-    if (!mean.isEmpty() || !std.isEmpty()) {
-      config = config.withStatistics(mean, std);
-    }
-    if (weights.startsWith(RANDOM)) {
-      long seed = Long.parseLong(weights.substring(RANDOM.length()));
-      return new TeacherModel(
-          VisionTransformer.initialised(config, seed, precision, Mode.FROZEN),
-          List.of("the teacher's weights are random (seed " + seed + "): it can teach nothing"));
-    }
+    boolean random = weights.startsWith(RANDOM);
     try {
+      ModelInference found = ModelInference.resolve(model, random ? null : Path.of(weights));
+      VitConfig config = found.config().withWantedStatistics(mean, std);
+      if (random) {
+        long seed = Long.parseLong(weights.substring(RANDOM.length()));
+        return new TeacherModel(
+            VisionTransformer.initialised(config, seed, precision, Mode.FROZEN),
+            List.of("the teacher's weights are random (seed " + seed + "): it can teach nothing"));
+      }
       VisionTransformer loaded =
           VisionTransformer.adapted(config, Path.of(weights), 0, precision, Mode.FROZEN);
-      return new TeacherModel(loaded, loaded.notices(), WeightsOrigin.of(Path.of(weights)));
+      return new TeacherModel(
+          loaded,
+          Stream.of(found.notices(), loaded.notices()).flatMap(List::stream).toList(),
+          WeightsOrigin.of(Path.of(weights)));
     } catch (WeightsException e) {
       throw new RunException(ExitCode.BAD_DATA, String.valueOf(e.getMessage()), e);
     }

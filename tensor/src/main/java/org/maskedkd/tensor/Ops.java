@@ -42,6 +42,11 @@ public final class Ops {
     return Script.call("gelu", x);
   }
 
+  /** {@code x·σ(1.702x)}, CLIP's approximation of {@link #gelu}. */
+  public static NDArray quickGelu(NDArray x) {
+    return Script.call("quick_gelu", x);
+  }
+
   /** {@code softmax(q·kᵀ/√d)·v}, fused: queries, keys, values and result [b, h, n, d]. */
   public static NDArray attention(NDArray q, NDArray k, NDArray v) {
     return Script.call("attention", q, k, v);
@@ -81,6 +86,49 @@ public final class Ops {
   public static NDArray classAttention(NDArray qkv, int heads) {
     checkHeads(qkv, heads);
     return Script.call("class_attention", qkv, heads);
+  }
+
+  /**
+   * As {@link #selfAttention(NDArray, int)}, with the heads' scores mixed by a linear map before
+   * the softmax and their weights by another one after it (talking heads).
+   *
+   * @param qkv [b, n, 3d]
+   * @param before [heads, heads], with bias [heads]
+   * @param after [heads, heads], with bias [heads]
+   * @return [b, n, d]
+   */
+  public static NDArray talkingHeadsAttention(
+      NDArray qkv,
+      int heads,
+      NDArray before,
+      NDArray beforeBias,
+      NDArray after,
+      NDArray afterBias) {
+    checkHeads(qkv, heads);
+    return Script.call("talking_heads_attention", qkv, heads, before, beforeBias, after, afterBias);
+  }
+
+  /**
+   * What one token gathers from many.
+   *
+   * @param query [b, 1, d]
+   * @param keys [b, n, d]
+   * @param values [b, n, d]
+   * @return [b, 1, d]
+   */
+  public static NDArray classTokenAttention(
+      NDArray query, NDArray keys, NDArray values, int heads) {
+    return Script.call("class_token_attention", query, keys, values, heads);
+  }
+
+  /**
+   * The weights of {@link #classTokenAttention}, computed in float32 whatever the input; not
+   * differentiable.
+   *
+   * @return float32 [b, h, n]; each row sums to 1
+   */
+  public static NDArray classTokenWeights(NDArray query, NDArray keys, int heads) {
+    return Script.call("class_token_weights", query, keys, heads);
   }
 
   /**
@@ -134,6 +182,26 @@ public final class Ops {
   /** One token of each sample: [b, n, d] to [b, d]. */
   public static NDArray token(NDArray x, int index) {
     return Script.call("token", x, index);
+  }
+
+  /** Tokens {@code from} to {@code to - 1} of each sample: [b, n, d] to [b, to - from, d]. */
+  public static NDArray tokens(NDArray x, int from, int to) {
+    return Script.call("tokens", x, from, to);
+  }
+
+  /** Tokens of the same samples after each other: [b, n, d] each to [b, sum of n, d]. */
+  public static NDArray concatTokens(NDArray first, NDArray second) {
+    return Script.call("concat_tokens", first, second);
+  }
+
+  /** The mean of the tokens from {@code from} on, in float32: [b, n, d] to [b, d]. */
+  public static NDArray meanOfTokens(NDArray x, int from) {
+    return Script.call("mean_of_tokens", x, from);
+  }
+
+  /** 100 times the cosine between each row of both: [b, d] and [c, d] to [b, c]. */
+  public static NDArray cosines(NDArray x, NDArray y) {
+    return Script.call("cosines", x, y);
   }
 
   /**

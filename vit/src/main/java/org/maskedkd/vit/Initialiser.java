@@ -34,7 +34,7 @@ final class Initialiser implements ParameterSource {
         new float[Math.toIntExact(LongStream.of(shape).reduce(1, Math::multiplyExact))];
     if (name.startsWith("patch_embed.")) {
       uniform(values, name, 1 / Math.sqrt(config.patchValues()));
-    } else if (name.endsWith(".gamma")) {
+    } else if (name.endsWith(".gamma") || name.contains(".gamma_")) {
       Arrays.fill(values, LAYER_SCALE);
     } else if (shape.length > 1) {
       normal(values, name);

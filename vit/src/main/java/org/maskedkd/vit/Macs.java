@@ -3,7 +3,8 @@ package org.maskedkd.vit;
 /**
  * Multiply-accumulates of one image's forward pass: matrix products only, as the paper counts its
  * "FLOPs" (appendix I). With n tokens of width d a block costs 4nd² for the projections, 2n²d for
- * attention and 2nd·mlp for the MLP.
+ * attention and 2nd·mlp for the MLP. Mixing h heads twice costs 2n²h²; in a layer of class
+ * attention only keys and values are made of all tokens.
  */
 public final class Macs {
 
@@ -37,7 +38,20 @@ public final class Macs {
     long attention = 2 * tokens * tokens * width;
     long mlp = 2 * tokens * width * config.mlpWidth();
     long embedding = embedded * config.patchValues() * width;
-    long heads = config.prefixTokens() * width * config.classes();
-    return embedding + config.depth() * (projections + attention + mlp) + heads;
+    long mixing =
+        config.attendsByClass() ? 2 * tokens * tokens * config.heads() * config.heads() : 0;
+    long blocks = config.depth() * (projections + attention + mixing + mlp);
+    long heads = (config.distilled() ? 2 : 1) * width * config.headWidth();
+    long names = (long) config.traits().textWidth() * config.classes();
+    return embedding + blocks + classBlocks(config, kept) + heads + names;
+  }
+
+  private static long classBlocks(VitConfig config, long kept) {
+    long width = config.width();
+    long tokens = 1 + kept;
+    long projections = (2 + 2 * tokens) * width * width;
+    long attention = 2 * tokens * width;
+    long mlp = 2 * width * config.mlpWidth();
+    return config.traits().classBlocks() * (projections + attention + mlp);
   }
 }

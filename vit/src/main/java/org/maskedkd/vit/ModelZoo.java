@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -29,9 +30,20 @@ public final class ModelZoo {
           "distilled",
           "layer-scale",
           "pos-covers-prefix",
+          "pool",
+          "act",
+          "pre-norm",
+          "class-blocks",
+          "text-width",
           "eps",
           "mean",
           "std");
+
+  private static final String DEIT3 = ",layer-scale=true,pos-covers-prefix=false";
+
+  private static final String CLIP =
+      ",act=quick-gelu,pre-norm=true,eps=1e-5"
+          + ",mean=0.48145466/0.4578275/0.40821073,std=0.26862954/0.26130258/0.27577711";
 
   private static final Map<String, String> MODELS = models();
 
@@ -43,18 +55,32 @@ public final class ModelZoo {
     sizes.put("small", "width=384,depth=12,heads=6");
     sizes.put("base", "width=768,depth=12,heads=12");
     sizes.put("large", "width=1024,depth=24,heads=16");
-    String common = "image=224,patch=16,classes=1000,";
+    sizes.put("huge", "width=1280,depth=32,heads=16");
     Map<String, String> models = new LinkedHashMap<>();
-    for (String size : List.of("tiny", "small", "base")) {
-      models.put("deit_" + size + "_patch16_224", common + sizes.get(size));
+    for (int side : List.of(224, 384)) {
+      String at = ",patch=16,classes=1000,image=" + side;
+      for (String size : List.of("tiny", "small", "base")) {
+        String deit = sizes.get(size) + at;
+        models.put("deit_%s_patch16_%d".formatted(size, side), deit);
+        models.put("deit_%s_distilled_patch16_%d".formatted(size, side), deit + ",distilled=true");
+      }
+      for (String size : List.of("small", "base", "large")) {
+        models.put("deit3_%s_patch16_%d".formatted(size, side), sizes.get(size) + at + DEIT3);
+      }
       models.put(
-          "deit_" + size + "_distilled_patch16_224", common + sizes.get(size) + ",distilled=true");
+          "cait_s24_" + side,
+          "width=384,depth=24,heads=8,class-blocks=2,layer-scale=true,pos-covers-prefix=false"
+              + at);
     }
-    for (String size : List.of("small", "base", "large")) {
-      models.put(
-          "deit3_" + size + "_patch16_224",
-          common + sizes.get(size) + ",layer-scale=true,pos-covers-prefix=false");
-    }
+    String huge = sizes.get("huge") + ",image=224,patch=14,classes=1000";
+    models.put("deit3_huge_patch14_224", huge + DEIT3);
+    String at224 = ",image=224,patch=16,classes=";
+    models.put("mae_base_patch16_224", sizes.get("base") + at224 + "1000,pool=mean");
+    models.put("mae_large_patch16_224", sizes.get("large") + at224 + "1000,pool=mean");
+    models.put("mae_huge_patch14_224", huge + ",pool=mean");
+    models.put("clip_base_patch16_224", sizes.get("base") + at224 + "1000" + CLIP);
+    models.put("dino_small_patch16_224", sizes.get("small") + at224 + "1000");
+    models.put("dino_base_patch16_224", sizes.get("base") + at224 + "1000");
     return Collections.unmodifiableMap(models);
   }
 
@@ -70,8 +96,9 @@ public final class ModelZoo {
    * <p>Keys: {@code image} (a side, or HEIGHTxWIDTH), {@code patch}, {@code width}, {@code depth},
    * {@code heads}, {@code classes}, and those with a default: {@code mlp} (4 x width), {@code
    * channels} (3), {@code distilled} (false), {@code layer-scale} (false), {@code
-   * pos-covers-prefix} (true), {@code eps} (1e-6), {@code mean} and {@code std} (ImageNet's; one
-   * number per channel with {@code /} between).
+   * pos-covers-prefix} (true), {@code pool} (class, or mean), {@code act} (gelu, or quick-gelu),
+   * {@code pre-norm} (false), {@code class-blocks} (0), {@code text-width} (0), {@code eps} (1e-6),
+   * {@code mean} and {@code std} (ImageNet's; one number per channel with {@code /} between).
    *
    * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown,
    *     and both values when numbers do not fit
@@ -129,7 +156,49 @@ public final class ModelZoo {
                 c.posCoversPrefix(),
                 c.eps(),
                 slashed(c.mean()),
-                slashed(c.std()));
+                slashed(c.std()))
+        + rarer(c.traits());
+  }
+
+  /** Traits that few models have, so that the lines of the others stay as they were. */
+  private static String rarer(VitTraits traits) {
+    StringBuilder text = new StringBuilder();
+    if (traits.pooling() != VitTraits.Pooling.CLASS) {
+      text.append(",pool=").append(name(traits.pooling()));
+    }
+    if (traits.activation() != VitTraits.Activation.GELU) {
+      text.append(",act=").append(name(traits.activation()));
+    }
+    if (traits.preNorm()) {
+      text.append(",pre-norm=true");
+    }
+    if (traits.classBlocks() > 0) {
+      text.append(",class-blocks=").append(traits.classBlocks());
+    }
+    if (traits.textWidth() > 0) {
+      text.append(",text-width=").append(traits.textWidth());
+    }
+    return text.toString();
+  }
+
+  private static String name(Enum<?> value) {
+    return value.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  private static <E extends Enum<E>> E named(String key, String value, Class<E> type) {
+    for (E each : type.getEnumConstants()) {
+      if (name(each).equals(value)) {
+        return each;
+      }
+    }
+    throw new IllegalArgumentException(
+        "%s=%s is none of %s"
+            .formatted(
+                key,
+                value,
+                Arrays.stream(type.getEnumConstants())
+                    .map(ModelZoo::name)
+                    .collect(Collectors.joining(", "))));
   }
 
   private static Map<String, String> pairs(String text, String model) {
@@ -173,9 +242,15 @@ public final class ModelZoo {
             ? integer("mlp", required(keys, "mlp"))
             : Math.multiplyExact(4, width),
         integer("classes", required(keys, "classes")),
-        bool("distilled", keys.getOrDefault("distilled", "false")),
-        bool("layer-scale", keys.getOrDefault("layer-scale", "false")),
-        bool("pos-covers-prefix", keys.getOrDefault("pos-covers-prefix", "true")),
+        new VitTraits(
+            bool("distilled", keys.getOrDefault("distilled", "false")),
+            bool("layer-scale", keys.getOrDefault("layer-scale", "false")),
+            bool("pos-covers-prefix", keys.getOrDefault("pos-covers-prefix", "true")),
+            named("pool", keys.getOrDefault("pool", "class"), VitTraits.Pooling.class),
+            named("act", keys.getOrDefault("act", "gelu"), VitTraits.Activation.class),
+            bool("pre-norm", keys.getOrDefault("pre-norm", "false")),
+            integer("class-blocks", keys.getOrDefault("class-blocks", "0")),
+            integer("text-width", keys.getOrDefault("text-width", "0"))),
         number("eps", keys.getOrDefault("eps", "1e-6")),
         numbers("mean", keys, VitConfig.IMAGENET_MEAN),
         numbers("std", keys, VitConfig.IMAGENET_STD));

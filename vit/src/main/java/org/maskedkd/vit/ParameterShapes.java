@@ -2,6 +2,7 @@ package org.maskedkd.vit;
 
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -9,6 +10,9 @@ import java.util.Map;
  * pass meets them.
  */
 final class ParameterShapes {
+
+  /** Embeddings of the classes' names. */
+  static final String TEXT = "text_embeddings";
 
   private ParameterShapes() {}
 
@@ -22,28 +26,66 @@ final class ParameterShapes {
     shapes.put("pos_embed", new long[] {1, positions, c.width()});
     shapes.put(
         "patch_embed.proj.weight", new long[] {c.width(), c.channels(), c.patch(), c.patch()});
-    shapes.put("patch_embed.proj.bias", new long[] {c.width()});
+    if (c.traits().preNorm()) {
+      norm(shapes, "norm_pre", c.width());
+    } else {
+      shapes.put("patch_embed.proj.bias", new long[] {c.width()});
+    }
     for (int i = 0; i < c.depth(); i++) {
       String block = "blocks." + i + ".";
       norm(shapes, block + "norm1", c.width());
       linear(shapes, block + "attn.qkv", c.width(), 3L * c.width());
-      linear(shapes, block + "attn.proj", c.width(), c.width());
-      if (c.layerScale()) {
-        shapes.put(block + "ls1.gamma", new long[] {c.width()});
+      if (c.attendsByClass()) {
+        linear(shapes, block + "attn.proj_l", c.heads(), c.heads());
+        linear(shapes, block + "attn.proj_w", c.heads(), c.heads());
       }
-      norm(shapes, block + "norm2", c.width());
-      linear(shapes, block + "mlp.fc1", c.width(), c.mlpWidth());
-      linear(shapes, block + "mlp.fc2", c.mlpWidth(), c.width());
-      if (c.layerScale()) {
-        shapes.put(block + "ls2.gamma", new long[] {c.width()});
-      }
+      branches(shapes, block, c);
     }
-    norm(shapes, "norm", c.width());
-    linear(shapes, "head", c.width(), c.classes());
+    for (int i = 0; i < c.traits().classBlocks(); i++) {
+      String block = "blocks_token_only." + i + ".";
+      norm(shapes, block + "norm1", c.width());
+      for (String part : List.of("q", "k", "v")) {
+        linear(shapes, block + "attn." + part, c.width(), c.width());
+      }
+      branches(shapes, block, c);
+    }
+    norm(shapes, lastNorm(c), c.width());
+    linear(shapes, "head", c.width(), c.headWidth());
     if (c.distilled()) {
       linear(shapes, "head_dist", c.width(), c.classes());
     }
+    if (c.traits().textWidth() > 0) {
+      shapes.put(TEXT, new long[] {c.classes(), c.traits().textWidth()});
+    }
     return Collections.unmodifiableMap(shapes);
+  }
+
+  /** What follows a block's attention. */
+  private static void branches(Map<String, long[]> shapes, String block, VitConfig c) {
+    linear(shapes, block + "attn.proj", c.width(), c.width());
+    if (c.layerScale()) {
+      shapes.put(block + layerScale(c, 1), new long[] {c.width()});
+    }
+    norm(shapes, block + "norm2", c.width());
+    linear(shapes, block + "mlp.fc1", c.width(), c.mlpWidth());
+    linear(shapes, block + "mlp.fc2", c.mlpWidth(), c.width());
+    if (c.layerScale()) {
+      shapes.put(block + layerScale(c, 2), new long[] {c.width()});
+    }
+  }
+
+  /**
+   * How timm calls the scale of a block's branch.
+   *
+   * @param branch 1 for attention, 2 for the MLP
+   */
+  static String layerScale(VitConfig c, int branch) {
+    return c.attendsByClass() ? "gamma_" + branch : "ls" + branch + ".gamma";
+  }
+
+  /** The norm before the head. */
+  static String lastNorm(VitConfig c) {
+    return c.traits().pooling() == VitTraits.Pooling.MEAN ? "fc_norm" : "norm";
   }
 
   /** Whether the parameter is of the classifier, whose size follows the number of classes. */

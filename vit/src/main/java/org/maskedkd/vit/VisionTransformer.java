@@ -15,8 +15,8 @@ import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 
 /**
- * A vision transformer (ViT, DeiT, DeiT-III) that embeds only the patches it is given: embed,
- * blocks, norm, head.
+ * A vision transformer (ViT, DeiT, DeiT-III, CaiT, MAE, CLIP's image tower) that embeds only the
+ * patches it is given: embed, blocks, norm, head.
  *
  * <p>Parameters have timm's names and are float32, in memory that the engine allocated and this
  * object owns until {@link #close}. With {@link Precision#BF16} the tokens are bfloat16 from the
@@ -42,6 +42,7 @@ public final class VisionTransformer implements AutoCloseable {
   private final List<String> notices;
   private final ModelWeights weights;
   private final List<VitBlock> blocks = new ArrayList<>();
+  private final List<ClassBlock> classBlocks = new ArrayList<>();
 
   private VisionTransformer(
       VitConfig config,
@@ -54,6 +55,9 @@ public final class VisionTransformer implements AutoCloseable {
     this.mode = mode;
     this.notices = notices;
     weights = new ModelWeights(config, source, mode == Mode.TRAINABLE);
+    for (int i = 0; i < config.traits().classBlocks(); i++) {
+      classBlocks.add(new ClassBlock(weights.arrays(), i, config));
+    }
     makeBlocks();
   }
 
@@ -146,7 +150,7 @@ public final class VisionTransformer implements AutoCloseable {
    * @param kept int64 {@code [batch, n]}: each patch's place in the grid; null if all patches are
    *     there, in order
    * @param dropPath {@link DropPath#scales} of these samples, or null
-   * @param wantsAttention whether the last block's class attention is computed
+   * @param wantsAttention whether the class token's last attention is computed
    * @throws IllegalArgumentException if the shapes do not fit the model or each other, or a place
    *     is outside the grid
    */
@@ -184,11 +188,15 @@ public final class VisionTransformer implements AutoCloseable {
     }
     NDArray entered = x;
     NDArray qkv = blocks.get(last).qkv(x);
-    NDArray classAttention = wantsAttention ? Ops.classAttention(qkv, config.heads()) : null;
+    boolean blocksKnow = wantsAttention && !config.attendsByClass();
+    NDArray classAttention = blocksKnow ? Ops.classAttention(qkv, config.heads()) : null;
     x = blocks.get(last).attend(x, qkv, scale(dropPath, 2 * last, x));
     x = blocks.get(last).mlp(x, scale(dropPath, 2 * last + 1, x));
     entered.close();
 
+    if (config.attendsByClass()) {
+      return byClass(x, wantsAttention);
+    }
     NDArray classLogits = head("head", x, 0);
     if (!config.distilled()) {
       return new VitOutput(classLogits, classLogits, null, classAttention);
@@ -200,32 +208,59 @@ public final class VisionTransformer implements AutoCloseable {
     return new VitOutput(mean, classLogits, distillationLogits, classAttention);
   }
 
+  /** The class token, which enters here, and its logits. */
+  private VitOutput byClass(NDArray patches, boolean wantsAttention) {
+    NDArray one = Ops.tokens(patches, 0, 1);
+    NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
+    NDArray attention = null;
+    for (ClassBlock block : classBlocks) {
+      boolean last = block == classBlocks.get(classBlocks.size() - 1);
+      attention = wantsAttention && last ? block.attention(token, patches) : null;
+      token = block.apply(token, patches);
+    }
+    NDArray logits = head("head", token, 0);
+    return new VitOutput(logits, logits, null, attention);
+  }
+
   // A patch projection is a convolution without overlap, so it is a linear map of a flattened
   // patch.
   private NDArray embed(NDArray patches, @Nullable NDArray kept) {
     NDArray projection =
         weight("patch_embed.proj.weight").reshape(config.width(), config.patchValues());
-    NDArray tokens = Ops.linear(patches, projection, weight("patch_embed.proj.bias"));
+    boolean preNorm = config.traits().preNorm();
+    NDArray bias = preNorm ? null : weight("patch_embed.proj.bias");
+    NDArray tokens = Ops.linear(patches, projection, bias);
     NDArray positions = weight("pos_embed");
     int covered = config.posCoversPrefix() ? config.prefixTokens() : 0;
     NDArray places = positions.get(":, {}:", covered);
     tokens = tokens.add(kept == null ? places : Ops.gatherTokens(places, kept));
 
     List<NDArray> prefix = new ArrayList<>();
-    for (String name :
-        config.distilled() ? List.of("cls_token", "dist_token") : List.of("cls_token")) {
+    for (String name : List.of("cls_token", "dist_token").subList(0, config.prefixTokens())) {
       int place = prefix.size();
       NDArray token = weight(name);
       prefix.add(place < covered ? token.add(positions.get(":, {}:{}", place, place + 1)) : token);
     }
-    return Ops.cast(Ops.withPrefix(prefix, tokens), precision);
+    tokens = prefix.isEmpty() ? tokens : Ops.withPrefix(prefix, tokens);
+    if (preNorm) {
+      tokens =
+          Ops.layerNorm(tokens, weight("norm_pre.weight"), weight("norm_pre.bias"), config.eps());
+    }
+    return Ops.cast(tokens, precision);
   }
 
   // The norm acts on each token alone, so only the token that is read needs it.
   private NDArray head(String name, NDArray x, int token) {
-    NDArray read = Ops.cast(Ops.token(x, token), Precision.FP32);
-    NDArray normal = Ops.layerNorm(read, weight("norm.weight"), weight("norm.bias"), config.eps());
-    return Ops.linear(normal, weight(name + ".weight"), weight(name + ".bias"));
+    NDArray read =
+        switch (config.traits().pooling()) {
+          case CLASS -> Ops.cast(Ops.token(x, token), Precision.FP32);
+          case MEAN -> Ops.meanOfTokens(x, config.prefixTokens());
+        };
+    String norm = ParameterShapes.lastNorm(config);
+    NDArray normal =
+        Ops.layerNorm(read, weight(norm + ".weight"), weight(norm + ".bias"), config.eps());
+    NDArray out = Ops.linear(normal, weight(name + ".weight"), weight(name + ".bias"));
+    return config.traits().textWidth() > 0 ? Ops.cosines(out, weight(ParameterShapes.TEXT)) : out;
   }
 
   private static @Nullable NDArray scale(float @Nullable [][] dropPath, int branch, NDArray x) {

@@ -15,8 +15,7 @@ final class VitBlock implements AutoCloseable {
 
   private final Map<String, NDArray> weights;
   private final String prefix;
-  private final int heads;
-  private final double eps;
+  private final VitConfig config;
   private final Map<String, FrozenLinear> frozen = new LinkedHashMap<>();
 
   /**
@@ -29,8 +28,7 @@ final class VitBlock implements AutoCloseable {
       Map<String, NDArray> weights, int index, VitConfig config, @Nullable Precision frozenAs) {
     this.weights = weights;
     this.prefix = "blocks." + index + ".";
-    this.heads = config.heads();
-    this.eps = config.eps();
+    this.config = config;
     if (frozenAs != null) {
       for (String name : LINEAR) {
         NDArray weight = weight(name + ".weight");
@@ -46,21 +44,41 @@ final class VitBlock implements AutoCloseable {
 
   /** {@code x + g1 * proj(attention)}, with each sample's attention branch scaled. */
   NDArray attend(NDArray x, NDArray qkv, @Nullable NDArray sampleScale) {
-    NDArray attention =
-        frozen.isEmpty() ? Ops.selfAttention(qkv, heads) : Ops.frozenSelfAttention(qkv, heads);
-    NDArray projected = linear("attn.proj", attention);
-    return Ops.residual(x, projected, weights.get(prefix + "ls1.gamma"), sampleScale);
+    return Ops.residual(x, linear("attn.proj", attention(qkv)), layerScale(1), sampleScale);
   }
 
-  /** {@code x + g2 * fc2(gelu(fc1(norm2(x))))}, with each sample's MLP branch scaled. */
+  private NDArray attention(NDArray qkv) {
+    if (config.attendsByClass()) {
+      return Ops.talkingHeadsAttention(
+          qkv,
+          config.heads(),
+          weight("attn.proj_l.weight"),
+          weight("attn.proj_l.bias"),
+          weight("attn.proj_w.weight"),
+          weight("attn.proj_w.bias"));
+    }
+    return frozen.isEmpty()
+        ? Ops.selfAttention(qkv, config.heads())
+        : Ops.frozenSelfAttention(qkv, config.heads());
+  }
+
+  /** {@code x + g2 * fc2(act(fc1(norm2(x))))}, with each sample's MLP branch scaled. */
   NDArray mlp(NDArray x, @Nullable NDArray sampleScale) {
-    NDArray hidden = linearGelu("mlp.fc1", norm("norm2", x));
-    return Ops.residual(
-        x, linear("mlp.fc2", hidden), weights.get(prefix + "ls2.gamma"), sampleScale);
+    NDArray normal = norm("norm2", x);
+    NDArray hidden =
+        switch (config.traits().activation()) {
+          case GELU -> linearGelu("mlp.fc1", normal);
+          case QUICK_GELU -> Ops.quickGelu(linear("mlp.fc1", normal));
+        };
+    return Ops.residual(x, linear("mlp.fc2", hidden), layerScale(2), sampleScale);
+  }
+
+  private @Nullable NDArray layerScale(int branch) {
+    return config.layerScale() ? weight(ParameterShapes.layerScale(config, branch)) : null;
   }
 
   private NDArray norm(String name, NDArray x) {
-    return Ops.layerNorm(x, weight(name + ".weight"), weight(name + ".bias"), eps);
+    return Ops.layerNorm(x, weight(name + ".weight"), weight(name + ".bias"), config.eps());
   }
 
   private NDArray linear(String name, NDArray x) {

@@ -3,8 +3,9 @@ package org.maskedkd.vit;
 import java.util.List;
 
 /**
- * The architecture of a vision transformer of the ViT, DeiT or DeiT-III kind. {@link #canonical()}
- * writes it as one line that {@link ModelZoo#parse} reads back to an equal config.
+ * The architecture of a vision transformer with one width throughout: ViT, DeiT, DeiT-III, CaiT,
+ * MAE, CLIP's image tower, DINO. {@link #canonical()} writes it as one line that {@link
+ * ModelZoo#parse} reads back to an equal config.
  *
  * @param imageHeight input height in pixels, a multiple of {@code patch}
  * @param imageWidth input width in pixels, a multiple of {@code patch}
@@ -15,10 +16,7 @@ import java.util.List;
  * @param heads attention heads of each block
  * @param mlpWidth hidden features of each block's MLP
  * @param classes outputs of the head
- * @param distilled whether a distillation token and its own head stand beside the class token
- * @param layerScale whether both branches of a block end in a learned scale per feature (DeiT-III)
- * @param posCoversPrefix whether the position embedding has rows for the prefix tokens (DeiT) or
- *     for patches only (DeiT-III)
+ * @param traits what distinguishes its family
  * @param eps epsilon of every layer norm
  * @param mean what the input is centred with, per channel, for pixels scaled to 0..1
  * @param std what the input is divided by, per channel
@@ -33,9 +31,7 @@ public record VitConfig(
     int heads,
     int mlpWidth,
     int classes,
-    boolean distilled,
-    boolean layerScale,
-    boolean posCoversPrefix,
+    VitTraits traits,
     double eps,
     List<Double> mean,
     List<Double> std) {
@@ -108,12 +104,45 @@ public record VitConfig(
     return gridRows() * gridColumns();
   }
 
-  /** Tokens before the patches: the class token, then the distillation token if there is one. */
-  public int prefixTokens() {
-    return distilled ? 2 : 1;
+  /** Whether a distillation token and its own head stand beside the class token. */
+  public boolean distilled() {
+    return traits.distilled();
   }
 
-  /** Prefix tokens and patches together. */
+  /** Whether both branches of a block end in a learned scale per feature. */
+  public boolean layerScale() {
+    return traits.layerScale();
+  }
+
+  /** Whether the position embedding has rows for the prefix tokens or for patches only. */
+  public boolean posCoversPrefix() {
+    return traits.posCoversPrefix();
+  }
+
+  /** Whether the class token enters after the blocks, in layers of its own. */
+  public boolean attendsByClass() {
+    return traits.classBlocks() > 0;
+  }
+
+  /**
+   * Tokens before the patches in every block: the class token, then the distillation token if there
+   * is one; none where the class token enters later.
+   */
+  public int prefixTokens() {
+    return attendsByClass() ? 0 : attentionPrefix();
+  }
+
+  /** Tokens before the patches in a row of {@link VitOutput#classAttention}. */
+  public int attentionPrefix() {
+    return distilled() ? 2 : 1;
+  }
+
+  /** Outputs of the head: classes, or features to compare with those of the classes' names. */
+  public int headWidth() {
+    return traits.textWidth() > 0 ? traits.textWidth() : classes;
+  }
+
+  /** Tokens of a block that sees the whole image. */
   public int tokens() {
     return prefixTokens() + patches();
   }
@@ -135,9 +164,7 @@ public record VitConfig(
         heads,
         mlpWidth,
         newClasses,
-        distilled,
-        layerScale,
-        posCoversPrefix,
+        traits,
         eps,
         mean,
         std);
@@ -155,12 +182,22 @@ public record VitConfig(
         heads,
         mlpWidth,
         classes,
-        distilled,
-        layerScale,
-        posCoversPrefix,
+        traits,
         eps,
         newMean,
         newStd);
+  }
+
+  /**
+   * The same model for the input statistics that a user asks for. ImageNet's are everybody's
+   * default and leave a model that has others (CLIP) its own.
+   *
+   * @param wantedMean empty for the model's own
+   */
+  public VitConfig withWantedStatistics(List<Double> wantedMean, List<Double> wantedStd) {
+    boolean usual =
+        wantedMean.isEmpty() || wantedMean.equals(IMAGENET_MEAN) && wantedStd.equals(IMAGENET_STD);
+    return usual ? this : withStatistics(wantedMean, wantedStd);
   }
 
   /** {@link #mean} for the operators. */

@@ -5,26 +5,26 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A weights file checked against a model: what the model takes from it, one parameter at a time.
  *
- * <p>Opened {@link #strict}, names and shapes must be the model's own. Opened to {@link #adapt}, a
- * head for other classes is replaced by a fresh one and position embeddings of another grid are
- * resampled; each such change is a notice for a person to read. Anything else that does not fit is
- * an error that lists all of it.
+ * <p>Names may be timm's or Hugging Face's, with a wrapper's words before them. Opened {@link
+ * #strict}, shapes must be the model's own. Opened to {@link #adapt}, a head that is missing or for
+ * other classes is replaced by a fresh one and position embeddings of another grid are resampled;
+ * each such change is a notice for a person to read. Anything else that does not fit is an error
+ * that lists all of it.
  */
 public final class Weights implements AutoCloseable, ParameterSource {
 
-  private final SafetensorsFile file;
+  private final NamedTensors file;
   private final @Nullable Initialiser fresh;
   private final @Nullable PositionResampling resampling;
   private final List<String> notices;
 
   private Weights(
-      SafetensorsFile file,
+      NamedTensors file,
       @Nullable Initialiser fresh,
       @Nullable PositionResampling resampling,
       List<String> notices) {
@@ -65,11 +65,11 @@ public final class Weights implements AutoCloseable, ParameterSource {
 
   @Override
   public float[] values(String name, long[] shape) {
-    if (Arrays.equals(file.shape(name), shape)) {
-      return file.readFloats(name);
+    if (file.contains(name) && Arrays.equals(file.shape(name), shape)) {
+      return file.floats(name);
     }
     if (name.equals("pos_embed") && resampling != null) {
-      return resampling.apply(file.readFloats(name));
+      return resampling.apply(file.floats(name));
     }
     if (fresh != null) {
       return fresh.values(name, shape);
@@ -78,7 +78,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
   }
 
   private static Weights checked(VitConfig config, Path path, @Nullable Initialiser fresh) {
-    SafetensorsFile file = SafetensorsFile.open(path);
+    NamedTensors file = NamedTensors.open(path);
     boolean sound = false;
     try {
       Weights weights = compare(config, file, fresh);
@@ -91,8 +91,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
     }
   }
 
-  private static Weights compare(
-      VitConfig config, SafetensorsFile file, @Nullable Initialiser fresh) {
+  private static Weights compare(VitConfig config, NamedTensors file, @Nullable Initialiser fresh) {
     Map<String, long[]> shapes = ParameterShapes.of(config);
     List<String> wrong = new ArrayList<>();
     List<String> notices = new ArrayList<>();
@@ -101,7 +100,15 @@ public final class Weights implements AutoCloseable, ParameterSource {
     for (Map.Entry<String, long[]> parameter : shapes.entrySet()) {
       String name = parameter.getKey();
       if (!file.contains(name)) {
-        wrong.add("missing " + name);
+        boolean backbone = ParameterShapes.isHead(name) && !file.contains("head.weight");
+        if (fresh == null || !backbone) {
+          adaptable |= backbone;
+          wrong.add("missing " + name);
+        } else if (name.endsWith(".weight")) {
+          notices.add(
+              "%s has no %s; it starts at random"
+                  .formatted(file.path(), name.substring(0, name.indexOf('.'))));
+        }
         continue;
       }
       if (!file.type(name).readsAsFloat()) {
@@ -133,9 +140,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
                 .formatted(name, Arrays.toString(found), Arrays.toString(expected)));
       }
     }
-    TreeSet<String> unexpected = new TreeSet<>(file.names());
-    unexpected.removeAll(shapes.keySet());
-    unexpected.forEach(name -> wrong.add("unexpected " + name));
+    file.others(shapes.keySet()).forEach(name -> wrong.add("unexpected " + name));
     if (!wrong.isEmpty()) {
       throw new WeightsException(
           "%s does not hold the weights of %s; %d of its tensors differ: %s%s"

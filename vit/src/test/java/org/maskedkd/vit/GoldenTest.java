@@ -52,7 +52,10 @@ final class GoldenTest {
       VitConfig config = c.student.config();
       float[][] saliency =
           Saliency.ofClassAttention(
-              Tensors.floats(attention), GoldenCase.BATCH, config.heads(), config.prefixTokens());
+              Tensors.floats(attention),
+              GoldenCase.BATCH,
+              config.heads(),
+              config.attentionPrefix());
       assertThat(Golden.off(joined(saliency), c.expected("saliency"))).isLessThan(OUTPUTS);
       float[][] scores = c.onTeacherGrid(saliency);
       if (name.equals("crossgrid")) {

@@ -26,9 +26,7 @@ final class ModelZooTest {
                 3,
                 768,
                 1000,
-                false,
-                false,
-                true,
+                VitTraits.plain(),
                 1e-6,
                 List.of(0.485, 0.456, 0.406),
                 List.of(0.229, 0.224, 0.225)));
@@ -60,6 +58,9 @@ final class ModelZooTest {
       strings = {
         "deit_small_distilled_patch16_224",
         "deit3_base_patch16_224:image=384",
+        "cait_s24_224",
+        "mae_huge_patch14_224",
+        "clip_base_patch16_224:text-width=512",
         "vit:image=24x40,patch=8,width=96,depth=6,heads=3,classes=10,mlp=100,eps=1e-5,"
             + "mean=0.1/0.2/0.3,std=0.5/0.25/0.125"
       })
@@ -90,5 +91,15 @@ final class ModelZooTest {
     assertThatThrownBy(() -> ModelZoo.parse(text))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void withWantedStatistics_imageNets_leavesAModelItsOwn() {
+    VitConfig clip = ModelZoo.parse("clip_base_patch16_224");
+    assertThat(clip.withWantedStatistics(VitConfig.IMAGENET_MEAN, VitConfig.IMAGENET_STD))
+        .isEqualTo(clip);
+    assertThat(clip.withWantedStatistics(List.of(), List.of())).isEqualTo(clip);
+    List<Double> halves = List.of(0.5, 0.5, 0.5);
+    assertThat(clip.withWantedStatistics(halves, halves).mean()).isEqualTo(halves);
   }
 }

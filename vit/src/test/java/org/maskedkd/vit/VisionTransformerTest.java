@@ -73,7 +73,7 @@ final class VisionTransformerTest {
       VitOutput out = model.forward(patches, kept, null, /* wantsAttention= */ true);
       NDArray attention = requireNonNull(out.classAttention());
       assertThat(attention.getShape())
-          .isEqualTo(new Shape(BATCH, config.heads(), config.prefixTokens() + 4L));
+          .isEqualTo(new Shape(BATCH, config.heads(), config.attentionPrefix() + 4L));
       assertThat(model.forward(patches, kept).classAttention()).isNull();
       assertThat(Macs.masked(config, 4)).isLessThan(Macs.full(config) / 6);
 

@@ -1,0 +1,228 @@
+package org.maskedkd.vit;
+
+import static java.util.Objects.requireNonNull;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.maskedkd.tensor.GradMode;
+import org.maskedkd.tensor.Gradients;
+import org.maskedkd.tensor.Precision;
+import org.maskedkd.tensor.Scope;
+import org.maskedkd.tensor.Tensors;
+import org.maskedkd.tensor.Torch;
+
+/** Every family of models against {@link PlainVit}, with random weights of every kind. */
+final class FamiliesTest {
+  private static final String SIZE = "vit:image=12x16,patch=4,width=24,depth=3,heads=3,classes=5";
+  private static final String DEIT3 = SIZE + ",layer-scale=true,pos-covers-prefix=false";
+  private static final String CAIT = DEIT3 + ",class-blocks=2";
+  private static final String MAE = SIZE + ",pool=mean";
+  private static final String CLIP = SIZE + ",act=quick-gelu,pre-norm=true,eps=1e-5";
+  private static final int[] ALL = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  private static final int[] SOME = {1, 2, 5, 10};
+
+  private final Scope scope = Scope.open();
+  private final Map<String, double[]> values = new LinkedHashMap<>();
+  @TempDir private Path folder;
+
+  @BeforeAll
+  static void start() {
+    Torch.start(1);
+  }
+
+  @AfterEach
+  void close() {
+    scope.close();
+  }
+
+  /** Writes a file of random weights for the model, and keeps them in {@link #values}. */
+  private Path weights(VitConfig config) throws IOException {
+    SplittableRandom random = new SplittableRandom(5);
+    List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+    ParameterShapes.of(config)
+        .forEach(
+            (name, shape) -> {
+              int size = 1;
+              for (long side : shape) {
+                size *= (int) side;
+              }
+              float[] drawn = new float[size];
+              double[] exact = new double[size];
+              boolean norm = name.contains("norm") && name.endsWith("weight");
+              for (int i = 0; i < size; i++) {
+                drawn[i] = (float) ((norm ? 1 : 0) + random.nextDouble(-0.3, 0.3));
+                exact[i] = drawn[i];
+              }
+              values.put(name, exact);
+              entries.add(
+                  SafetensorsWriter.Entry.floats(name, SafetensorsType.F32, shape, () -> drawn));
+            });
+    Path file = folder.resolve("model.safetensors");
+    SafetensorsWriter.write(file, Map.of(), entries);
+    return file;
+  }
+
+  private static double[][] patches(VitConfig config, int count) {
+    SplittableRandom random = new SplittableRandom(6);
+    double[][] patches = new double[count][config.patchValues()];
+    for (double[] patch : patches) {
+      for (int v = 0; v < patch.length; v++) {
+        patch[v] = (float) random.nextDouble(-2, 2);
+      }
+    }
+    return patches;
+  }
+
+  private NDArray array(double[][] patches) {
+    float[] flat = new float[patches.length * patches[0].length];
+    for (int i = 0; i < flat.length; i++) {
+      flat[i] = (float) patches[i / patches[0].length][i % patches[0].length];
+    }
+    return Tensors.of(scope.manager(), flat, 1, patches.length, patches[0].length);
+  }
+
+  private NDArray places(int[] kept) {
+    long[] places = new long[kept.length];
+    for (int i = 0; i < kept.length; i++) {
+      places[i] = kept[i];
+    }
+    return Tensors.of(scope.manager(), places, 1, kept.length);
+  }
+
+  private static float[] floats(double[] values) {
+    float[] floats = new float[values.length];
+    for (int i = 0; i < floats.length; i++) {
+      floats[i] = (float) values[i];
+    }
+    return floats;
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        SIZE,
+        SIZE + ",distilled=true",
+        DEIT3,
+        CAIT,
+        MAE,
+        CLIP,
+        CLIP + ",text-width=8",
+        CLIP + ",pool=mean"
+      })
+  void forward_everyFamily_equalsThePlainOne(String model) throws IOException {
+    VitConfig config = ModelZoo.parse(model);
+    Path file = weights(config);
+    for (VisionTransformer.Mode mode : VisionTransformer.Mode.values()) {
+      try (VisionTransformer real = VisionTransformer.load(config, file, Precision.FP32, mode);
+          GradMode off = GradMode.off()) {
+        for (int[] kept : List.of(ALL, SOME)) {
+          double[][] patches = patches(config, kept.length);
+          PlainVit plain = new PlainVit(config, values);
+          float[] expected = floats(plain.logits(patches, kept));
+
+          VitOutput found =
+              real.forward(array(patches), places(kept), null, /* wantsAttention= */ true);
+
+          assertThat(Golden.off(Tensors.floats(found.logits()), expected)).isLessThan(1e-5);
+          float[] rows = Tensors.floats(requireNonNull(found.classAttention()));
+          int tokens = config.attentionPrefix() + kept.length;
+          assertThat(rows).hasSize(config.heads() * tokens);
+          float[] plainRows = new float[rows.length];
+          for (int i = 0; i < rows.length; i++) {
+            plainRows[i] = (float) plain.classAttention[i / tokens][i % tokens];
+          }
+          assertThat(Golden.off(rows, plainRows)).isLessThan(1e-5);
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {CAIT, MAE, CLIP, CLIP + ",text-width=8"})
+  void backward_newFamilies_equalsDifferencesOfThePlainOne(String model) throws IOException {
+    VitConfig config = ModelZoo.parse(model);
+    Path file = weights(config);
+    double[][] patches = patches(config, SOME.length);
+    double[] weighs = {1, -2, 3, -1, 0.5};
+    try (VisionTransformer real =
+            VisionTransformer.load(config, file, Precision.FP32, VisionTransformer.Mode.TRAINABLE);
+        Gradients gradients = new Gradients(List.copyOf(real.parameters().values()));
+        GradMode on = GradMode.on()) {
+      VitOutput out = real.forward(array(patches), places(SOME));
+      Gradients.backward(
+          out.logits(), Tensors.of(scope.manager(), floats(weighs), 1, weighs.length));
+      SplittableRandom random = new SplittableRandom(7);
+      int number = 0;
+      for (Map.Entry<String, double[]> parameter : values.entrySet()) {
+        float[] gradient = Tensors.floats(gradients.of(number++));
+        int index = random.nextInt(gradient.length);
+        double[] weight = parameter.getValue();
+        double before = weight[index];
+        double step = 1e-4;
+        weight[index] = before + step;
+        double above = weighed(config, patches, weighs);
+        weight[index] = before - step;
+        double below = weighed(config, patches, weighs);
+        weight[index] = before;
+        double slope = (above - below) / (2 * step);
+        assertThat((double) gradient[index])
+            .as("%s[%d]", parameter.getKey(), index)
+            .isCloseTo(slope, within(1e-3 + 1e-3 * Math.abs(slope)));
+      }
+    }
+  }
+
+  private double weighed(VitConfig config, double[][] patches, double[] weighs) {
+    double[] logits = new PlainVit(config, values).logits(patches, SOME);
+    double sum = 0;
+    for (int c = 0; c < logits.length; c++) {
+      sum += weighs[c] * logits[c];
+    }
+    return sum;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {CAIT, MAE, CLIP})
+  void forward_bfloat16_isNearFloat32(String model) throws IOException {
+    VitConfig config = ModelZoo.parse(model);
+    Path file = weights(config);
+    try (VisionTransformer exact =
+            VisionTransformer.load(config, file, Precision.FP32, VisionTransformer.Mode.FROZEN);
+        VisionTransformer rounded =
+            VisionTransformer.load(config, file, Precision.BF16, VisionTransformer.Mode.FROZEN)) {
+      NDArray patches = array(patches(config, ALL.length));
+      assertThat(
+              Golden.off(
+                  Tensors.floats(rounded.forward(patches).logits()),
+                  Tensors.floats(exact.forward(patches).logits())))
+          .isPositive()
+          .isLessThan(0.05);
+    }
+  }
+
+  @Test
+  void traits_thatDoNotGoTogether_areRefusedNamingThem() {
+    assertThatThrownBy(() -> ModelZoo.parse(SIZE + ",distilled=true,pool=mean"))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("distilled=true", "pool=mean");
+    assertThatThrownBy(() -> ModelZoo.parse(SIZE + ",class-blocks=2"))
+        .hasMessageContainingAll("class-blocks=2", "layer-scale=true");
+    assertThatThrownBy(() -> ModelZoo.parse(SIZE + ",pool=max"))
+        .hasMessageContainingAll("pool=max", "class, mean");
+  }
+}
