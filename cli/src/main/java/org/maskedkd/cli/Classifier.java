@@ -9,6 +9,7 @@ import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
@@ -82,10 +83,10 @@ final class Classifier implements AutoCloseable {
   }
 
   private Answer answer(NDArray patches, int count) {
-    VitOutput output = model.forward(patches, null, null, /* wantsAttention= */ true);
-    float[] attention = Tensors.floats(Objects.requireNonNull(output.classAttention()));
+    VitOutput output = model.forward(patches, null, null, AttentionRow.LAST_CLASS);
+    float[] attention = Tensors.floats(Objects.requireNonNull(output.attention()));
     float[][] saliency =
-        Saliency.ofClassAttention(attention, count, config().heads(), config().attentionPrefix());
+        Saliency.of(attention, count, config().heads(), config().attentionPrefix());
     return new Answer(Tensors.floats(output.logits()), saliency);
   }
 

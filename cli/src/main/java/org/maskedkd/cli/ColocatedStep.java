@@ -17,6 +17,7 @@ import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
@@ -95,10 +96,10 @@ final class ColocatedStep implements AutoCloseable {
               Ops.patches(pixels(scope, from, count), config.patch()),
               config.meanValues(),
               config.stdValues());
-      VitOutput output = student.forward(patches, null, null, /* wantsAttention= */ true);
+      VitOutput output = student.forward(patches, null, null, AttentionRow.LAST_CLASS);
       saliency =
-          Saliency.ofClassAttention(
-              Tensors.floats(Objects.requireNonNull(output.classAttention())),
+          Saliency.of(
+              Tensors.floats(Objects.requireNonNull(output.attention())),
               count,
               config.heads(),
               config.attentionPrefix());

@@ -78,6 +78,38 @@ final class ConfigChecks {
         keep > 0 && keep <= 1,
         "masking.keep is %s, expected a share of the patches in (0, 1]",
         keep);
+    masking(c);
+  }
+
+  private void masking(RunConfig c) {
+    RunConfig.Masking m = c.masking();
+    require(
+        m.keepEnd() >= 0 && m.keepEnd() <= 1,
+        "masking.keep-end is %s, expected a share of the patches in (0, 1], or 0 for masking.keep"
+            + " in all epochs",
+        m.keepEnd());
+    require(
+        m.randomShare() >= 0 && m.randomShare() < 1,
+        "masking.random-share is %s, expected a share of the kept patches in [0, 1); for all of"
+            + " them there is masking.criterion random",
+        m.randomShare());
+    boolean model = m.criterion() == RunConfig.Criterion.MODEL;
+    require(
+        model == !m.weights().isEmpty() && model == !m.model().isEmpty(),
+        "masking.criterion is %s, masking.model '%s' and masking.weights '%s': expected model with"
+            + " both, or another criterion without",
+        m.criterion().name().toLowerCase(Locale.ROOT),
+        m.model(),
+        m.weights());
+    require(
+        m.criterion() != RunConfig.Criterion.TEACHER
+            || !c.teacher().model().isEmpty()
+                && !c.teacher().weights().isEmpty()
+                && !c.teacher().weights().startsWith("random:"),
+        "masking.criterion is teacher, which the student computes with teacher.model and the file"
+            + " teacher.weights; found '%s' and '%s'",
+        c.teacher().model(),
+        c.teacher().weights());
   }
 
   private void statistics(String who, List<Double> mean, List<Double> std) {
@@ -194,10 +226,10 @@ final class ConfigChecks {
     require(
         s.order() != Order.CONCURRENT_FULL
             || !c.distils()
-            || c.masking().keep() == 1
-            || c.masking().criterion() == RunConfig.Criterion.RANDOM,
+            || c.masking().keep() == 1 && c.masking().keepEnd() % 1 == 0
+            || c.masking().criterion() != RunConfig.Criterion.STUDENT,
         "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
-            + " any patches; masking.keep is %s and must be 1 (or masking.criterion random)",
+            + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student)",
         c.masking().keep());
     staleMasks(c);
   }
@@ -212,7 +244,9 @@ final class ConfigChecks {
     String use = "schedule.stale-masks is " + stale + ", ";
     require(c.distils(), "%swhich needs a teacher, found none", use);
     require(
-        c.masking().criterion() == RunConfig.Criterion.STUDENT && c.masking().keep() < 1,
+        c.masking().criterion() == RunConfig.Criterion.STUDENT
+            && c.masking().keep() < 1
+            && c.masking().keepEnd() < 1,
         "%swhich lets the teachers begin before the student has chosen; masking.criterion is %s and"
             + " masking.keep %s, where nothing waits for the student's choice: expected student and"
             + " less than 1, or stale-masks 0",

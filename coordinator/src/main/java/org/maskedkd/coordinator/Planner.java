@@ -83,7 +83,7 @@ final class Planner implements PlanSource {
         attempt,
         epoch(step),
         rates.at(step),
-        config.distils() ? config.masking().keep() : 0,
+        config.distils() ? config.masking().keepIn(epoch(step), config.schedule().epochs()) : 0,
         stale + ahead == 0
             ? schedule
             : SchedulePlanner.withStaleMasks(schedule, stale, schedule.sizes().subList(0, ahead)));

@@ -56,14 +56,23 @@ final class Resumption {
   /**
    * Keys that came after the first checkpoints: with these values they leave the digest as it was.
    */
-  private static final Map<String, String> LATER = Map.of("schedule.stale-masks", "0");
+  private static final Map<String, String> LATER =
+      Map.of(
+          "schedule.stale-masks", "0",
+          "masking.keep-end", "0.0",
+          "masking.row", "\"class\"",
+          "masking.layer", "-1",
+          "masking.order", "\"top\"",
+          "masking.random-share", "0.0",
+          "masking.model", "\"\"");
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
   private static final Set<String> PLACES =
       Set.of("runs-dir", "name", "student.address", "tls.certificate", "tls.key", "tls.authority");
 
   /** Keys that name a file or folder, which may be written from another working directory. */
-  private static final Set<String> PATHS = Set.of("data.root", "student.init", "teacher.weights");
+  private static final Set<String> PATHS =
+      Set.of("data.root", "student.init", "teacher.weights", "masking.weights");
 
   private Resumption() {}
 

@@ -40,10 +40,38 @@ public record RunConfig(
 
   /** What chooses the patches that the teacher sees. */
   public enum Criterion {
+    /** The student's attention. */
     @JsonProperty("student")
     STUDENT,
+    /** Chance. */
     @JsonProperty("random")
-    RANDOM
+    RANDOM,
+    /** The teacher's own attention to the whole image. */
+    @JsonProperty("teacher")
+    TEACHER,
+    /** The attention of {@link Masking#model}. */
+    @JsonProperty("model")
+    MODEL
+  }
+
+  /** Whose attention scores the patches. */
+  public enum Row {
+    /** The class token's. */
+    @JsonProperty("class")
+    CLASS,
+    /** The mean of all patches'. */
+    @JsonProperty("patches")
+    PATCHES
+  }
+
+  /** Which scores are kept. */
+  public enum Choice {
+    /** The highest. */
+    @JsonProperty("top")
+    TOP,
+    /** The lowest. */
+    @JsonProperty("bottom")
+    BOTTOM
   }
 
   /** What the student learns from the teacher. */
@@ -108,7 +136,28 @@ public record RunConfig(
       double hedgeFraction) {}
 
   /** Which patches the teacher sees. */
-  public record Masking(double keep, Criterion criterion) {}
+  public record Masking(
+      double keep,
+      double keepEnd,
+      Criterion criterion,
+      Row row,
+      int layer,
+      Choice order,
+      double randomShare,
+      String model,
+      String weights) {
+
+    /**
+     * The share that is kept in an epoch.
+     *
+     * @param epoch from 0 on
+     * @param epochs of the run
+     */
+    @JsonIgnore
+    double keepIn(int epoch, int epochs) {
+      return keepEnd == 0 || epochs < 2 ? keep : keep + (keepEnd - keep) * epoch / (epochs - 1);
+    }
+  }
 
   /** The loss. */
   public record Distillation(Kind kind, double alpha, double temperature) {}

@@ -39,13 +39,7 @@ final class Specs {
             .setData(data(config.data()))
             .setAugmentation(augmentation(config.augmentation()))
             .setOptimization(optimization(config))
-            .setMasking(
-                Masking.newBuilder()
-                    .setCriterion(
-                        switch (config.masking().criterion()) {
-                          case STUDENT -> Masking.Criterion.CRITERION_STUDENT;
-                          case RANDOM -> Masking.Criterion.CRITERION_RANDOM;
-                        }))
+            .setMasking(masking(config))
             .setSeed(config.seed())
             .setMaxMessageBytes(MessageLimits.ANSWER_BYTES)
             .setBatch(config.schedule().batch());
@@ -53,6 +47,33 @@ final class Specs {
       open.setTeacherGrid(teacherGrid);
     }
     return open.build();
+  }
+
+  private static Masking masking(RunConfig config) {
+    RunConfig.Masking masking = config.masking();
+    boolean teachers = masking.criterion() == RunConfig.Criterion.TEACHER;
+    return Masking.newBuilder()
+        .setCriterion(
+            switch (masking.criterion()) {
+              case STUDENT -> Masking.Criterion.CRITERION_STUDENT;
+              case RANDOM -> Masking.Criterion.CRITERION_RANDOM;
+              case TEACHER, MODEL -> Masking.Criterion.CRITERION_MODEL;
+            })
+        .setRow(
+            switch (masking.row()) {
+              case CLASS -> Masking.Row.ROW_CLASS;
+              case PATCHES -> Masking.Row.ROW_PATCHES;
+            })
+        .setLayer(masking.layer())
+        .setOrder(
+            switch (masking.order()) {
+              case TOP -> Masking.Order.ORDER_TOP;
+              case BOTTOM -> Masking.Order.ORDER_BOTTOM;
+            })
+        .setRandomShare(masking.randomShare())
+        .setModel(teachers ? config.teacher().model() : masking.model())
+        .setWeights(teachers ? config.teacher().weights() : masking.weights())
+        .build();
   }
 
   private static StudentSpec model(RunConfig.Student student) {

@@ -55,7 +55,18 @@ class ConfigLoaderTest {
                 0.25,
                 0.1,
                 0));
-    assertThat(config.masking()).isEqualTo(new RunConfig.Masking(0.5, RunConfig.Criterion.STUDENT));
+    assertThat(config.masking())
+        .isEqualTo(
+            new RunConfig.Masking(
+                0.5,
+                0,
+                RunConfig.Criterion.STUDENT,
+                RunConfig.Row.CLASS,
+                -1,
+                RunConfig.Choice.TOP,
+                0,
+                "",
+                ""));
     assertThat(config.student().dropPath()).isEqualTo(0.1);
     assertThat(config.student().mean()).containsExactly(0.485, 0.456, 0.406);
     assertThat(config.distils()).isTrue();
@@ -119,6 +130,10 @@ class ConfigLoaderTest {
       value = {
         "masking.keep=0 | masking.keep is 0.0",
         "masking.keep=1.01 | masking.keep is 1.01",
+        "masking.keep-end=-0.5 | masking.keep-end is -0.5",
+        "masking.random-share=1 | masking.criterion random",
+        "masking.criterion=model | expected model with both",
+        "masking.weights=dino.safetensors | or another criterion",
         "masking.criterion=teacher | one of student, random",
         "distillation.kind=sofft | one of soft, hard, none",
         "distillation.alpha=1.5 | distillation.alpha is 1.5",

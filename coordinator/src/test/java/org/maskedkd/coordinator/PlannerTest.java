@@ -28,6 +28,18 @@ class PlannerTest {
   }
 
   @Test
+  void plan_keepEnd_isReachedInEqualStepsOfEpochs() {
+    Planner planner =
+        new Planner(config("masking.keep=1", "masking.keep-end=0.25", "schedule.epochs=4"), 10);
+
+    assertThat(planner.plan(1, 1, 0, true).keep()).isEqualTo(1);
+    assertThat(planner.plan(10, 1, 0, true).keep()).isEqualTo(1);
+    assertThat(planner.plan(11, 1, 0, true).keep()).isCloseTo(0.75, within(1e-15));
+    assertThat(planner.plan(21, 1, 0, true).keep()).isCloseTo(0.5, within(1e-15));
+    assertThat(planner.plan(40, 1, 0, true).keep()).isEqualTo(0.25);
+  }
+
+  @Test
   void plan_noTeacher_keepsNothing() {
     assertThat(new Planner(config("teacher.model="), 5).plan(1, 1, 0, true).keep()).isZero();
   }

@@ -19,11 +19,12 @@ final class ModelDevice implements StudentDevice {
   private final boolean recompute;
 
   /**
+   * @param forward of the learner's model
    * @param recompute whether to keep no activations and run each forward once more for its backward
    */
-  ModelDevice(Learner learner, boolean recompute) {
+  ModelDevice(Learner learner, StudentForward forward, boolean recompute) {
     this.learner = learner;
-    this.forward = new StudentForward(learner.model());
+    this.forward = forward;
     this.recompute = recompute;
   }
 

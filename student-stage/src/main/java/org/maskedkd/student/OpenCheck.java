@@ -55,26 +55,41 @@ final class OpenCheck {
         "fail or skip",
         spec.getData().getOnCorruptValue());
     require(spec.getBatch() >= 1, "the batch", "at least 1", spec.getBatch());
-    if (spec.hasTeacherGrid()) {
-      Masking.Criterion criterion = spec.getMasking().getCriterion();
-      require(
-          criterion == Masking.Criterion.CRITERION_STUDENT
-              || criterion == Masking.Criterion.CRITERION_RANDOM,
-          "masking.criterion",
-          "student or random",
-          criterion);
-    }
     optimization(spec.getOptimization());
     ModelInference found =
         ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
     VitConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
+    if (spec.hasTeacherGrid()) {
+      masking(spec.getMasking(), model);
+    }
     memory(spec, model);
     return found;
   }
 
   static int mostThreads() {
     return Math.max(LEAST_MOST_THREADS, 4 * Runtime.getRuntime().availableProcessors());
+  }
+
+  private static void masking(Masking masking, VitConfig student) {
+    Masking.Criterion criterion = masking.getCriterion();
+    require(
+        criterion == Masking.Criterion.CRITERION_STUDENT
+            || criterion == Masking.Criterion.CRITERION_RANDOM
+            || criterion == Masking.Criterion.CRITERION_MODEL,
+        "masking.criterion",
+        "student, random or model",
+        criterion);
+    double share = masking.getRandomShare();
+    require(share >= 0 && share < 1, "masking.random-share", "in [0, 1)", share);
+    if (criterion == Masking.Criterion.CRITERION_STUDENT) {
+      PatchChoice.row(masking).requireIn(student);
+    }
+    require(
+        criterion != Masking.Criterion.CRITERION_MODEL || !masking.getWeights().isEmpty(),
+        "masking.weights",
+        "a file, since masking.criterion is model",
+        "none");
   }
 
   private static void optimization(Optimization o) {

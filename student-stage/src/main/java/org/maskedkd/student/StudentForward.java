@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
@@ -15,9 +16,14 @@ import org.maskedkd.vit.VitOutput;
 /** From uint8 images to the student's logits and, where asked, its saliency. */
 final class StudentForward {
   private final VisionTransformer model;
+  private final AttentionRow row;
 
-  StudentForward(VisionTransformer model) {
+  /**
+   * @param row the attention that is its saliency
+   */
+  StudentForward(VisionTransformer model, AttentionRow row) {
     this.model = model;
+    this.row = row;
   }
 
   VitConfig config() {
@@ -50,12 +56,12 @@ final class StudentForward {
     NDArray patches =
         Ops.normalizePatches(
             Ops.patches(pixels, config.patch()), config.meanValues(), config.stdValues());
-    VitOutput output = model.forward(patches, null, drops, wantSaliency);
-    @Nullable NDArray attention = output.classAttention();
+    VitOutput output = model.forward(patches, null, drops, wantSaliency ? row : null);
+    @Nullable NDArray attention = output.attention();
     float[][] saliency =
         attention == null
             ? new float[0][]
-            : Saliency.ofClassAttention(
+            : Saliency.of(
                 Tensors.floats(attention), count, config.heads(), config.attentionPrefix());
     return new Result(output.logits(), saliency);
   }

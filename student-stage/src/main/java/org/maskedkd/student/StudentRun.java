@@ -1,9 +1,11 @@
 package org.maskedkd.student;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.Turns;
+import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.OpenStudent;
@@ -41,6 +43,7 @@ final class StudentRun implements AutoCloseable {
   private final RunData data;
   private final LookAhead ahead;
   private final @Nullable TeacherView teacherView;
+  private final @Nullable Guide guide;
   private final EvaluationPasses passes;
   private final RunFolder folder;
   private final Numerics numerics;
@@ -60,6 +63,7 @@ final class StudentRun implements AutoCloseable {
       Metrics metrics,
       RunData data,
       @Nullable TeacherView teacherView,
+      @Nullable Guide guide,
       StartingModel start) {
     VisionTransformer model = start.model();
     VitConfig config = model.config();
@@ -68,23 +72,27 @@ final class StudentRun implements AutoCloseable {
     this.data = data;
     this.ahead = new LookAhead(data::take);
     this.learner = new Learner(model, spec.getOptimization());
-    this.forward = new StudentForward(model);
+    this.forward = new StudentForward(model, PatchChoice.row(spec.getMasking()));
     this.check = new CommandCheck(spec, config, teacherView, data.evalImages());
     SleepTimes sleep = options.sleep();
     this.device =
         sleep == null
-            ? new ModelDevice(learner, spec.getStudent().getRecompute())
+            ? new ModelDevice(learner, forward, spec.getStudent().getRecompute())
             : new SleepingDevice(sleep, config);
     if (sleep != null) {
       log.warn("this student sleeps instead of computing: {}", sleep);
     }
     this.teacherView = teacherView;
-    this.numerics =
+    this.guide = guide;
+    Numerics.Builder facts =
         Numerics.newBuilder()
             .putAllFacts(Torch.numerics())
             .putFacts("precision", model.precision().name())
-            .putFacts("image_decoder", data.decoder())
-            .build();
+            .putFacts("image_decoder", data.decoder());
+    if (guide != null) {
+      facts.putFacts("masking_weights", guide.digest());
+    }
+    this.numerics = facts.build();
     this.modelInfo = start.info();
     this.passes = new EvaluationPasses(data, learner, forward, teacherView);
     this.folder =
@@ -114,21 +122,37 @@ final class StudentRun implements AutoCloseable {
         config.withWantedStatistics(
             spec.getStudent().getMeanList(), spec.getStudent().getStdList());
     RunData data = RunData.open(spec, config, options.dataRoot(), turns);
+    Guide guide = null;
     try {
       config = config.withClasses(data.classes().size());
-      TeacherView view =
-          spec.hasTeacherGrid()
-              ? new TeacherView(
-                  spec.getTeacherGrid(), config, spec.getMasking().getCriterion(), spec.getSeed())
-              : null;
+      TeacherView view = null;
+      if (spec.hasTeacherGrid()) {
+        Masking masking = spec.getMasking();
+        if (masking.getCriterion() == Masking.Criterion.CRITERION_MODEL) {
+          guide = Guide.open(masking, config, options.dataRoot());
+        }
+        view =
+            new TeacherView(
+                spec.getTeacherGrid(),
+                config,
+                new PatchChoice(masking, config, guide, spec.getSeed()));
+      }
+      List<String> notices = new ArrayList<>(found.notices());
+      if (guide != null) {
+        guide.notices().forEach(notice -> notices.add("masking.model: " + notice));
+      }
       return new StudentRun(
           spec,
           options,
           metrics,
           data,
           view,
-          StartingModel.of(spec, config, found.notices(), options.dataRoot()));
+          guide,
+          StartingModel.of(spec, config, notices, options.dataRoot()));
     } catch (RuntimeException e) {
+      if (guide != null) {
+        guide.close();
+      }
       data.close();
       throw e;
     }
@@ -354,5 +378,8 @@ final class StudentRun implements AutoCloseable {
   public void close() {
     data.close();
     learner.close();
+    if (guide != null) {
+      guide.close();
+    }
   }
 }

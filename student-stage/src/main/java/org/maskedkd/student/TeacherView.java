@@ -3,30 +3,25 @@ package org.maskedkd.student;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import org.maskedkd.proto.v1.Grid;
-import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.tensor.Filter;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.PatchSelection;
-import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VitConfig;
 
 /**
- * What the teacher gets to see of the student's images: the patches that the student's class token
- * attended to most, cut on the teacher's grid from the same uint8 pixels that the student trains
- * on. A teacher of another resolution sees the student's view resampled (App. C of the paper,
- * `upsampled`).
+ * What the teacher gets to see of the student's images: the chosen patches, cut on the teacher's
+ * grid from the same uint8 pixels that the student trains on. A teacher of another resolution sees
+ * the student's view resampled (App. C of the paper, `upsampled`).
  */
 final class TeacherView {
   private static final int MAX_SIDE = 4096;
 
   private final Grid grid;
   private final VitConfig student;
-  private final Masking.Criterion criterion;
-  private final long seed;
+  private final PatchChoice choice;
   private final int rows;
   private final int columns;
   private final int patchBytes;
@@ -34,12 +29,11 @@ final class TeacherView {
   /**
    * @throws IllegalArgumentException if {@code grid} is none, or not of the student's channels
    */
-  TeacherView(Grid grid, VitConfig student, Masking.Criterion criterion, long seed) {
+  TeacherView(Grid grid, VitConfig student, PatchChoice choice) {
     check(grid, student);
     this.grid = grid;
     this.student = student;
-    this.criterion = criterion;
-    this.seed = seed;
+    this.choice = choice;
     this.rows = grid.getImageHeight() / grid.getPatch();
     this.columns = grid.getImageWidth() / grid.getPatch();
     this.patchBytes = grid.getChannels() * grid.getPatch() * grid.getPatch();
@@ -77,8 +71,7 @@ final class TeacherView {
 
   /** Whether the student's attention is needed for choosing. */
   boolean needsAttention(double keep) {
-    return criterion == Masking.Criterion.CRITERION_STUDENT
-        && PatchSelection.keepCount(keep, rows * columns) < rows * columns;
+    return choice.needsStudent(PatchSelection.keepCount(keep, rows * columns), rows * columns);
   }
 
   /**
@@ -88,36 +81,22 @@ final class TeacherView {
    */
   Kept choose(
       ByteBuffer images, int count, float[][] saliency, double keep, long step, int firstPosition) {
-    int[] indices = indices(count, saliency, keep, step, firstPosition);
-    int k = indices.length / count;
+    int k = PatchSelection.keepCount(keep, rows * columns);
+    float[][] scores = choice.scores(images, count, saliency, k, rows * columns);
+    int[] indices = indices(count, scores, keep, step, firstPosition);
     ByteBuffer pixels = atTeachersResolution(images, count);
     return new Kept(indices, cut(pixels, indices, k), count, k, patchBytes);
   }
 
-  /** Only the indices of {@link #choose}. */
+  /** Only the indices of {@link #choose}, from the score maps that count. */
   int[] indices(int count, float[][] saliency, double keep, long step, int firstPosition) {
     int k = PatchSelection.keepCount(keep, rows * columns);
     int[] indices = new int[count * k];
     for (int image = 0; image < count; image++) {
-      int[] chosen = select(saliency, image, k, step, firstPosition + image);
+      int[] chosen = choice.of(saliency, image, rows, columns, k, step, firstPosition + image);
       System.arraycopy(chosen, 0, indices, image * k, k);
     }
     return indices;
-  }
-
-  private int[] select(float[][] saliency, int image, int k, long step, int position) {
-    int patches = rows * columns;
-    if (k == patches) {
-      int[] all = new int[patches];
-      Arrays.setAll(all, i -> i);
-      return all;
-    }
-    if (criterion == Masking.Criterion.CRITERION_RANDOM) {
-      return PatchSelection.random(seed, step, position, patches, k);
-    }
-    float[] scores =
-        Saliency.toGrid(saliency[image], student.gridRows(), student.gridColumns(), rows, columns);
-    return PatchSelection.topK(scores, k);
   }
 
   private ByteBuffer atTeachersResolution(ByteBuffer images, int count) {

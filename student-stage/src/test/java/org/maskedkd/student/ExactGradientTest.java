@@ -36,6 +36,7 @@ import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
@@ -132,16 +133,20 @@ class ExactGradientTest {
     List<Integer> sizes = List.of(3, BATCH - 3);
     Map<String, float[]> kept = gradient(sizes, BATCH, Order.EAGER);
 
-    Map<String, float[]> again =
-        gradient(sizes, BATCH, Order.EAGER, new ModelDevice(learner, /* recompute= */ true));
+    Map<String, float[]> again = gradient(sizes, BATCH, Order.EAGER, device(/* recompute= */ true));
 
     assertThat(again.keySet()).isEqualTo(kept.keySet());
     kept.forEach((name, expected) -> assertThat(again.get(name)).as(name).isEqualTo(expected));
   }
 
+  private static StudentDevice device(boolean recompute) {
+    return new ModelDevice(
+        learner, new StudentForward(learner.model(), AttentionRow.LAST_CLASS), recompute);
+  }
+
   private static Map<String, float[]> gradient(List<Integer> sizes, int window, Order order)
       throws Exception {
-    return gradient(sizes, window, order, new ModelDevice(learner, /* recompute= */ false));
+    return gradient(sizes, window, order, device(/* recompute= */ false));
   }
 
   private static Map<String, float[]> gradient(
@@ -163,8 +168,11 @@ class ExactGradientTest {
                 .setChannels(3)
                 .build(),
             STUDENT,
-            Masking.Criterion.CRITERION_STUDENT,
-            3);
+            new PatchChoice(
+                Masking.newBuilder().setCriterion(Masking.Criterion.CRITERION_STUDENT).build(),
+                STUDENT,
+                null,
+                3));
     try (TrainingStep step =
         new TrainingStep(
             plan,

@@ -39,6 +39,7 @@ import org.maskedkd.schedule.SchedulePlanner;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
@@ -59,8 +60,11 @@ class LookAheadTest {
       new TeacherView(
           Grid.newBuilder().setImageHeight(16).setImageWidth(16).setPatch(4).setChannels(3).build(),
           STUDENT,
-          Masking.Criterion.CRITERION_STUDENT,
-          3);
+          new PatchChoice(
+              Masking.newBuilder().setCriterion(Masking.Criterion.CRITERION_STUDENT).build(),
+              STUDENT,
+              null,
+              3));
 
   private ImageSource images;
   private Learner learner;
@@ -110,7 +114,8 @@ class LookAheadTest {
   private Sent train(Learner of, int stale, double rate, boolean recompute) throws Exception {
     Sent sent = new Sent();
     LookAhead ahead = new LookAhead(this::batch);
-    ModelDevice device = new ModelDevice(of, recompute);
+    ModelDevice device =
+        new ModelDevice(of, new StudentForward(of.model(), AttentionRow.LAST_CLASS), recompute);
     Schedule exact = SchedulePlanner.plan(Order.EAGER, SIZES, BATCH, 1);
     for (long number = 1; number <= 3; number++) {
       StepPlan plan =

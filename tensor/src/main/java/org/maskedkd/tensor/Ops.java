@@ -132,6 +132,18 @@ public final class Ops {
   }
 
   /**
+   * How the tokens from {@code first} on attend to all tokens on average, per head. Computed in
+   * float32 whatever the input; not differentiable.
+   *
+   * @param qkv [b, n, 3d] as for {@link #selfAttention}
+   * @return float32 [b, h, n]; each row sums to 1
+   */
+  public static NDArray patchAttention(NDArray qkv, int heads, int first) {
+    checkHeads(qkv, heads);
+    return Script.call("patch_attention", qkv, heads, first);
+  }
+
+  /**
    * {@code x + branch·layerScale·sampleScale}.
    *
    * @param layerScale [d] or null for 1

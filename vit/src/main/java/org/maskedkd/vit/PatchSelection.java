@@ -59,6 +59,39 @@ public final class PatchSelection {
   }
 
   /**
+   * The {@code k} lowest scores' indices, ascending; the lower index first among equal scores.
+   *
+   * @throws IllegalArgumentException as {@link #topKByScore}
+   */
+  public static int[] bottomK(float[] scores, int k) {
+    float[] turned = scores.clone();
+    for (int i = 0; i < turned.length; i++) {
+      turned[i] = -turned[i];
+    }
+    return topK(turned, k);
+  }
+
+  /**
+   * Adds random ones to a choice: a pure function of seed, step and the sample's position in the
+   * whole batch.
+   *
+   * @param chosen ascending, of {@code n}
+   * @return {@code chosen} and {@code more} of the others, each set equally likely, ascending
+   */
+  public static int[] withRandom(
+      int[] chosen, int more, long seed, long step, int position, int n) {
+    boolean[] taken = new boolean[n];
+    for (int id : chosen) {
+      taken[id] = true;
+    }
+    int[] others = IntStream.range(0, n).filter(i -> !taken[i]).toArray();
+    int[] drawn = more == 0 ? new int[0] : random(seed, step, position, others.length, more);
+    return IntStream.concat(Arrays.stream(chosen), Arrays.stream(drawn).map(i -> others[i]))
+        .sorted()
+        .toArray();
+  }
+
+  /**
    * {@code k} of {@code n} patches, each set equally likely, ascending: a pure function of seed,
    * step and the sample's position in the whole batch.
    */

@@ -1,8 +1,8 @@
 package org.maskedkd.vit;
 
 /**
- * How much the class token looks at each patch: the class token's row of the last block's
- * attention, mean over heads, prefix columns dropped and not renormalised.
+ * How much is looked at each patch: a row of a block's attention ({@link AttentionRow}), mean over
+ * heads, prefix columns dropped and not renormalised.
  */
 public final class Saliency {
 
@@ -11,34 +11,33 @@ public final class Saliency {
   /**
    * Saliency of one image.
    *
-   * @param classAttention {@code [heads, tokens]} row-major, tokens being the prefix and then the
+   * @param attention {@code [heads, tokens]} row-major, tokens being the prefix and then the
    *     patches
    * @return one score for each of the {@code tokens - prefix} patches
    */
-  public static float[] ofClassAttention(float[] classAttention, int heads, int prefix) {
-    return ofClassAttention(classAttention, 1, heads, prefix)[0];
+  public static float[] of(float[] attention, int heads, int prefix) {
+    return of(attention, 1, heads, prefix)[0];
   }
 
   /**
    * Saliency of each image of a batch.
    *
-   * @param classAttention {@code [batch, heads, tokens]} row-major
+   * @param attention {@code [batch, heads, tokens]} row-major
    * @return {@code [batch][tokens - prefix]}
    */
-  public static float[][] ofClassAttention(
-      float[] classAttention, int batch, int heads, int prefix) {
-    int tokens = classAttention.length / (batch * heads);
-    if (tokens * batch * heads != classAttention.length || tokens <= prefix) {
+  public static float[][] of(float[] attention, int batch, int heads, int prefix) {
+    int tokens = attention.length / (batch * heads);
+    if (tokens * batch * heads != attention.length || tokens <= prefix) {
       throw new IllegalArgumentException(
           "%d attention weights do not make %d images x %d heads x more than %d tokens"
-              .formatted(classAttention.length, batch, heads, prefix));
+              .formatted(attention.length, batch, heads, prefix));
     }
     float[][] scores = new float[batch][tokens - prefix];
     for (int image = 0; image < batch; image++) {
       for (int patch = 0; patch < tokens - prefix; patch++) {
         double sum = 0;
         for (int head = 0; head < heads; head++) {
-          sum += classAttention[(image * heads + head) * tokens + prefix + patch];
+          sum += attention[(image * heads + head) * tokens + prefix + patch];
         }
         scores[image][patch] = (float) (sum / heads);
       }

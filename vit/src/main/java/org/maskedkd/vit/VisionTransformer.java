@@ -134,12 +134,12 @@ public final class VisionTransformer implements AutoCloseable {
 
   /** The forward pass on whole images. */
   public VitOutput forward(NDArray patches) {
-    return forward(patches, null, null, /* wantsAttention= */ false);
+    return forward(patches, null, null, /* wanted= */ null);
   }
 
   /** The forward pass on the patches at {@code kept} places of the grid. */
   public VitOutput forward(NDArray patches, @Nullable NDArray kept) {
-    return forward(patches, kept, null, /* wantsAttention= */ false);
+    return forward(patches, kept, null, /* wanted= */ null);
   }
 
   /**
@@ -150,7 +150,7 @@ public final class VisionTransformer implements AutoCloseable {
    * @param kept int64 {@code [batch, n]}: each patch's place in the grid; null if all patches are
    *     there, in order
    * @param dropPath {@link DropPath#scales} of these samples, or null
-   * @param wantsAttention whether the class token's last attention is computed
+   * @param wanted the attention to be computed beside, null for none
    * @throws IllegalArgumentException if the shapes do not fit the model or each other, or a place
    *     is outside the grid
    */
@@ -158,13 +158,13 @@ public final class VisionTransformer implements AutoCloseable {
       NDArray patches,
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
-      boolean wantsAttention) {
+      @Nullable AttentionRow wanted) {
     InputChecks.forward(config, patches, kept, dropPath);
     if (mode == Mode.TRAINABLE) {
-      return run(patches, kept, dropPath, wantsAttention);
+      return run(patches, kept, dropPath, wanted);
     }
     try (GradMode off = GradMode.off()) {
-      return run(patches, kept, dropPath, wantsAttention);
+      return run(patches, kept, dropPath, wanted);
     }
   }
 
@@ -172,51 +172,63 @@ public final class VisionTransformer implements AutoCloseable {
       NDArray patches,
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
-      boolean wantsAttention) {
+      @Nullable AttentionRow wanted) {
+    int asked = wanted == null ? -1 : wanted.in(config);
+    NDArray attention = null;
     NDArray x = embed(patches, kept);
-    int last = config.depth() - 1;
-    for (int i = 0; i < last; i++) {
-      // Closing a block's intermediates at once is what bounds memory; a recorded graph holds on to
-      // what it needs.
+    for (int i = 0; i < config.depth(); i++) {
+      VitBlock block = blocks.get(i);
       NDArray entered = x;
-      try (Scope scope = Scope.open()) {
-        NDArray qkv = blocks.get(i).qkv(x);
-        x = blocks.get(i).attend(x, qkv, scale(dropPath, 2 * i, x));
-        x = scope.keep(blocks.get(i).mlp(x, scale(dropPath, 2 * i + 1, x)));
+      if (i == asked && wanted != null && !config.attendsByClass()) {
+        // No scope, which would end the attention with the rest.
+        NDArray qkv = block.qkv(x);
+        attention =
+            switch (wanted.from()) {
+              case CLASS -> Ops.classAttention(qkv, config.heads());
+              case PATCHES -> Ops.patchAttention(qkv, config.heads(), config.prefixTokens());
+            };
+        x = block.attend(x, qkv, scale(dropPath, 2 * i, x));
+        x = block.mlp(x, scale(dropPath, 2 * i + 1, x));
+      } else {
+        // Closing a block's intermediates at once is what bounds memory; a recorded graph holds on
+        // to what it needs.
+        try (Scope scope = Scope.open()) {
+          x = block.attend(x, block.qkv(x), scale(dropPath, 2 * i, x));
+          x = scope.keep(block.mlp(x, scale(dropPath, 2 * i + 1, x)));
+        }
       }
       entered.close();
     }
-    NDArray entered = x;
-    NDArray qkv = blocks.get(last).qkv(x);
-    boolean blocksKnow = wantsAttention && !config.attendsByClass();
-    NDArray classAttention = blocksKnow ? Ops.classAttention(qkv, config.heads()) : null;
-    x = blocks.get(last).attend(x, qkv, scale(dropPath, 2 * last, x));
-    x = blocks.get(last).mlp(x, scale(dropPath, 2 * last + 1, x));
-    entered.close();
-
     if (config.attendsByClass()) {
-      return byClass(x, wantsAttention);
+      return byClass(x, asked);
     }
+    try (NDArray out = x) {
+      return output(out, attention);
+    }
+  }
+
+  private VitOutput output(NDArray x, @Nullable NDArray attention) {
     NDArray classLogits = head("head", x, 0);
     if (!config.distilled()) {
-      return new VitOutput(classLogits, classLogits, null, classAttention);
+      return new VitOutput(classLogits, classLogits, null, attention);
     }
     NDArray distillationLogits = head("head_dist", x, 1);
     // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would outlive.
     NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
     NDArray mean = classLogits.add(distillationLogits).mul(half);
-    return new VitOutput(mean, classLogits, distillationLogits, classAttention);
+    return new VitOutput(mean, classLogits, distillationLogits, attention);
   }
 
   /** The class token, which enters here, and its logits. */
-  private VitOutput byClass(NDArray patches, boolean wantsAttention) {
+  private VitOutput byClass(NDArray patches, int asked) {
     NDArray one = Ops.tokens(patches, 0, 1);
     NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
     NDArray attention = null;
-    for (ClassBlock block : classBlocks) {
-      boolean last = block == classBlocks.get(classBlocks.size() - 1);
-      attention = wantsAttention && last ? block.attention(token, patches) : null;
-      token = block.apply(token, patches);
+    for (int i = 0; i < classBlocks.size(); i++) {
+      if (i == asked) {
+        attention = classBlocks.get(i).attention(token, patches);
+      }
+      token = classBlocks.get(i).apply(token, patches);
     }
     NDArray logits = head("head", token, 0);
     return new VitOutput(logits, logits, null, attention);

@@ -170,6 +170,13 @@ public record VitConfig(
         std);
   }
 
+  /** The same model for images of another size. */
+  public VitConfig withImage(int height, int newWidth) {
+    return new VitConfig(
+        height, newWidth, patch, channels, width, depth, heads, mlpWidth, classes, traits, eps,
+        mean, std);
+  }
+
   /** The same model for other input statistics. */
   public VitConfig withStatistics(List<Double> newMean, List<Double> newStd) {
     return new VitConfig(

@@ -11,12 +11,12 @@ import org.jspecify.annotations.Nullable;
  * @param classLogits float32 {@code [batch, classes]}: those of {@code head} on the class token
  * @param distillationLogits float32 {@code [batch, classes]}: those of {@code head_dist} on the
  *     distillation token; null unless the model is distilled
- * @param classAttention float32 {@code [batch, heads, tokens]}: the last attention of the class
- *     token to all tokens, {@link VitConfig#attentionPrefix} others first, without a gradient; null
+ * @param attention float32 {@code [batch, heads, tokens]}: what {@link AttentionRow} asked for,
+ *     over all tokens, {@link VitConfig#attentionPrefix} others first, without a gradient; null
  *     unless asked for
  */
 public record VitOutput(
     NDArray logits,
     NDArray classLogits,
     @Nullable NDArray distillationLogits,
-    @Nullable NDArray classAttention) {}
+    @Nullable NDArray attention) {}

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Gradients;
@@ -132,24 +133,64 @@ final class FamiliesTest {
           GradMode off = GradMode.off()) {
         for (int[] kept : List.of(ALL, SOME)) {
           double[][] patches = patches(config, kept.length);
-          PlainVit plain = new PlainVit(config, values);
+          PlainVit plain = new PlainVit(config, values, AttentionRow.LAST_CLASS);
           float[] expected = floats(plain.logits(patches, kept));
 
           VitOutput found =
-              real.forward(array(patches), places(kept), null, /* wantsAttention= */ true);
+              real.forward(array(patches), places(kept), null, AttentionRow.LAST_CLASS);
 
           assertThat(Golden.off(Tensors.floats(found.logits()), expected)).isLessThan(1e-5);
-          float[] rows = Tensors.floats(requireNonNull(found.classAttention()));
+          float[] rows = Tensors.floats(requireNonNull(found.attention()));
           int tokens = config.attentionPrefix() + kept.length;
           assertThat(rows).hasSize(config.heads() * tokens);
           float[] plainRows = new float[rows.length];
           for (int i = 0; i < rows.length; i++) {
-            plainRows[i] = (float) plain.classAttention[i / tokens][i % tokens];
+            plainRows[i] = (float) plain.attention[i / tokens][i % tokens];
           }
           assertThat(Golden.off(rows, plainRows)).isLessThan(1e-5);
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"CLASS, 0", "CLASS, 1", "CLASS, -3", "PATCHES, -1", "PATCHES, 0"})
+  void forward_attentionOfAnyLayerAndRow_equalsThePlainOne(AttentionRow.From from, int layer)
+      throws IOException {
+    AttentionRow wanted = new AttentionRow(from, layer);
+    for (String model : List.of(SIZE, SIZE + ",distilled=true", CAIT)) {
+      VitConfig config = ModelZoo.parse(model);
+      if (config.attendsByClass() && (from == AttentionRow.From.PATCHES || layer == -3)) {
+        continue;
+      }
+      Path file = weights(config);
+      try (VisionTransformer real =
+              VisionTransformer.load(config, file, Precision.FP32, VisionTransformer.Mode.FROZEN);
+          GradMode off = GradMode.off()) {
+        double[][] patches = patches(config, SOME.length);
+        PlainVit plain = new PlainVit(config, values, wanted);
+        float[] logits = floats(plain.logits(patches, SOME));
+
+        VitOutput found = real.forward(array(patches), places(SOME), null, wanted);
+
+        assertThat(Golden.off(Tensors.floats(found.logits()), logits)).isLessThan(1e-5);
+        for (int h = 0; h < config.heads(); h++) {
+          float[] row = Tensors.floats(requireNonNull(found.attention()).get(":, {}, :", h));
+          assertThat(Golden.off(row, floats(plain.attention[h]))).isLessThan(1e-5);
+        }
+      }
+    }
+  }
+
+  @Test
+  void attention_thatAModelHasNot_isRefused() {
+    VitConfig deit = ModelZoo.parse(SIZE);
+    assertThatThrownBy(() -> new AttentionRow(AttentionRow.From.CLASS, 3).requireIn(deit))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("layer 3", "-3 to 2");
+    assertThatThrownBy(
+            () -> new AttentionRow(AttentionRow.From.PATCHES, -1).requireIn(ModelZoo.parse(CAIT)))
+        .hasMessageContaining("class-blocks");
   }
 
   @ParameterizedTest
@@ -188,7 +229,7 @@ final class FamiliesTest {
   }
 
   private double weighed(VitConfig config, double[][] patches, double[] weighs) {
-    double[] logits = new PlainVit(config, values).logits(patches, SOME);
+    double[] logits = new PlainVit(config, values, AttentionRow.LAST_CLASS).logits(patches, SOME);
     double sum = 0;
     for (int c = 0; c < logits.length; c++) {
       sum += weighs[c] * logits[c];

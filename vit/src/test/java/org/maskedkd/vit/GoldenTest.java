@@ -39,19 +39,19 @@ final class GoldenTest {
   void student_wholeImages_givesLogitsAttentionAndChoice(String name) {
     try (GoldenCase c = new GoldenCase(name);
         GradMode off = GradMode.off()) {
-      VitOutput out = c.student.forward(c.studentPatches, null, null, /* wantsAttention= */ true);
+      VitOutput out = c.student.forward(c.studentPatches, null, null, AttentionRow.LAST_CLASS);
       assertNear(out.logits(), c.expected("student.logits"));
       if (c.student.config().distilled()) {
         assertNear(out.classLogits(), c.expected("student.logits_cls"));
         assertNear(
             Objects.requireNonNull(out.distillationLogits()), c.expected("student.logits_dist"));
       }
-      NDArray attention = Objects.requireNonNull(out.classAttention());
+      NDArray attention = Objects.requireNonNull(out.attention());
       assertNear(attention, c.expected("student.cls_attention"));
 
       VitConfig config = c.student.config();
       float[][] saliency =
-          Saliency.ofClassAttention(
+          Saliency.of(
               Tensors.floats(attention),
               GoldenCase.BATCH,
               config.heads(),

@@ -113,4 +113,32 @@ final class PatchSelectionTest {
         .isNotEqualTo(PatchSelection.random(8, 3, 11, 196, 98))
         .isNotEqualTo(PatchSelection.random(7, 3, 12, 196, 98));
   }
+
+  @Test
+  void bottomK_scores_areTheLowestTiesToTheLowerIndex() {
+    float[] scores = {3, 1, 2, 1, 5, -1};
+    assertThat(PatchSelection.bottomK(scores, 2)).containsExactly(1, 5);
+    assertThat(PatchSelection.bottomK(scores, 3)).containsExactly(1, 3, 5);
+    assertThat(PatchSelection.bottomK(scores, 6)).containsExactly(0, 1, 2, 3, 4, 5);
+  }
+
+  @Test
+  void withRandom_anyStep_keepsTheChosenAndDrawsTheOthersEvenly() {
+    int[] chosen = {0, 7};
+    int[] counts = new int[10];
+    for (int step = 0; step < 4000; step++) {
+      int[] all = PatchSelection.withRandom(chosen, 3, 9, step, 1, 10);
+      assertThat(all).hasSize(5).isSorted().doesNotHaveDuplicates().contains(0, 7);
+      for (int id : all) {
+        counts[id]++;
+      }
+    }
+    // 3 of 8 others: 1500 of 4000 each, deviation 31; five of them.
+    for (int id : new int[] {1, 2, 3, 4, 5, 6, 8, 9}) {
+      assertThat(counts[id]).isBetween(1345, 1655);
+    }
+    assertThat(PatchSelection.withRandom(chosen, 0, 9, 1, 1, 10)).containsExactly(chosen);
+    assertThat(PatchSelection.withRandom(chosen, 3, 9, 5, 1, 10))
+        .isEqualTo(PatchSelection.withRandom(chosen, 3, 9, 5, 1, 10));
+  }
 }

@@ -13,11 +13,14 @@ final class PlainVit {
   private final VitConfig config;
   private final Map<String, double[]> weights;
 
-  /** Filled by {@link #logits}: [heads][prefix + kept]. */
-  double[][] classAttention = {};
+  private final AttentionRow wanted;
 
-  PlainVit(VitConfig config, Map<String, double[]> weights) {
+  /** Filled by {@link #logits}: [heads][prefix + kept]. */
+  double[][] attention = {};
+
+  PlainVit(VitConfig config, Map<String, double[]> weights, AttentionRow wanted) {
     this.config = config;
+    this.wanted = wanted;
     this.weights = weights;
   }
 
@@ -34,8 +37,8 @@ final class PlainVit {
     double[][] x = embed(patches, kept);
     for (int i = 0; i < config.depth(); i++) {
       String block = "blocks." + i + ".";
-      boolean last = i == config.depth() - 1 && !config.attendsByClass();
-      x = branch(x, attention(norm(x, block + "norm1"), block, last), block, 1);
+      boolean asked = i == wanted.in(config) && !config.attendsByClass();
+      x = branch(x, attention(norm(x, block + "norm1"), block, asked), block, 1);
       x = branch(x, mlp(norm(x, block + "norm2"), block), block, 2);
     }
     if (config.attendsByClass()) {
@@ -115,7 +118,9 @@ final class PlainVit {
           }
         }
       }
-      classAttention = rows;
+      if (i == wanted.in(config)) {
+        attention = rows;
+      }
       double[][] one = {token};
       one = branch(one, new double[][] {linear(mixed, block + "attn.proj")}, block, 1);
       one = branch(one, mlp(norm(one, block + "norm2"), block), block, 2);
@@ -124,7 +129,7 @@ final class PlainVit {
     return token;
   }
 
-  private double[][] attention(double[][] x, String block, boolean last) {
+  private double[][] attention(double[][] x, String block, boolean asked) {
     int width = config.width() / config.heads();
     double[][] qkv = each(x, block + "attn.qkv");
     double[][][] scores = new double[config.heads()][x.length][x.length];
@@ -147,10 +152,17 @@ final class PlainVit {
         head[i] = softmax(head[i]);
       }
     }
-    if (last) {
-      classAttention = new double[config.heads()][];
+    if (asked) {
+      boolean byClass = wanted.from() == AttentionRow.From.CLASS;
+      int first = byClass ? 0 : config.prefixTokens();
+      int end = byClass ? 1 : x.length;
+      attention = new double[config.heads()][x.length];
       for (int h = 0; h < config.heads(); h++) {
-        classAttention[h] = scores[h][0];
+        for (int i = first; i < end; i++) {
+          for (int j = 0; j < x.length; j++) {
+            attention[h][j] += scores[h][i][j] / (end - first);
+          }
+        }
       }
     }
     if (config.attendsByClass()) {

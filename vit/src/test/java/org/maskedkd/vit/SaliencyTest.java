@@ -13,13 +13,13 @@ final class SaliencyTest {
   @Test
   void ofClassAttention_twoHeads_isTheirMeanWithoutPrefix() {
     float[] attention = {.5f, .25f, .25f, .1f, .3f, .6f};
-    assertThat(Saliency.ofClassAttention(attention, 2, 1)).containsExactly(.275f, .425f);
-    assertThat(Saliency.ofClassAttention(attention, 2, 2)).containsExactly(.425f);
+    assertThat(Saliency.of(attention, 2, 1)).containsExactly(.275f, .425f);
+    assertThat(Saliency.of(attention, 2, 2)).containsExactly(.425f);
   }
 
   @Test
   void ofClassAttention_wrongSize_isRefused() {
-    assertThatThrownBy(() -> Saliency.ofClassAttention(new float[7], 1, 2, 1))
+    assertThatThrownBy(() -> Saliency.of(new float[7], 1, 2, 1))
         .hasMessageContaining("7 attention weights");
   }
 

@@ -70,11 +70,11 @@ final class VisionTransformerTest {
       VitConfig config = model.config();
       NDArray kept = places(5, 17, 40, 41);
       NDArray patches = Ops.gatherTokens(patches(config), kept);
-      VitOutput out = model.forward(patches, kept, null, /* wantsAttention= */ true);
-      NDArray attention = requireNonNull(out.classAttention());
+      VitOutput out = model.forward(patches, kept, null, AttentionRow.LAST_CLASS);
+      NDArray attention = requireNonNull(out.attention());
       assertThat(attention.getShape())
           .isEqualTo(new Shape(BATCH, config.heads(), config.attentionPrefix() + 4L));
-      assertThat(model.forward(patches, kept).classAttention()).isNull();
+      assertThat(model.forward(patches, kept).attention()).isNull();
       assertThat(Macs.masked(config, 4)).isLessThan(Macs.full(config) / 6);
 
       // The places matter: the same patches elsewhere are another input, if only by 1e-4
@@ -89,8 +89,8 @@ final class VisionTransformerTest {
     try (VisionTransformer exact = frozen(DEIT, Precision.FP32);
         VisionTransformer rounded = frozen(DEIT, Precision.BF16)) {
       NDArray patches = patches(exact.config());
-      VitOutput out = rounded.forward(patches, null, null, /* wantsAttention= */ true);
-      NDArray attention = requireNonNull(out.classAttention());
+      VitOutput out = rounded.forward(patches, null, null, AttentionRow.LAST_CLASS);
+      NDArray attention = requireNonNull(out.attention());
       assertThat(out.logits().getDataType()).isEqualTo(DataType.FLOAT32);
       assertThat(attention.getDataType()).isEqualTo(DataType.FLOAT32);
       double off =
@@ -151,7 +151,7 @@ final class VisionTransformerTest {
     try (VisionTransformer model = frozen(DEIT, Precision.FP32)) {
       NDArray patches = patches(model.config());
       float[][] none = new float[6][BATCH];
-      float[] logits = Tensors.floats(model.forward(patches, null, none, false).logits());
+      float[] logits = Tensors.floats(model.forward(patches, null, none, null).logits());
       // Without blocks the class token never meets a patch, so every image gets the same logits.
       assertThat(Arrays.copyOfRange(logits, 0, 7)).isEqualTo(Arrays.copyOfRange(logits, 14, 21));
 
@@ -159,7 +159,7 @@ final class VisionTransformerTest {
       for (float[] branch : all) {
         Arrays.fill(branch, 1);
       }
-      assertThat(Tensors.floats(model.forward(patches, null, all, false).logits()))
+      assertThat(Tensors.floats(model.forward(patches, null, all, null).logits()))
           .isEqualTo(Tensors.floats(model.forward(patches).logits()));
     }
   }
@@ -190,7 +190,7 @@ final class VisionTransformerTest {
       try (Scope micro = Scope.open()) {
         float[][] scales = DropPath.scales(SEED, 1, from, size, model.config(), 0.5);
         NDArray part = patches.get("{}:{}", from, from + size);
-        NDArray logits = model.forward(part, null, scales, false).logits();
+        NDArray logits = model.forward(part, null, scales, null).logits();
         float[] cotangent = new float[size * 7];
         for (int i = 0; i < cotangent.length; i++) {
           cotangent[i] = (float) Math.sin(from * 7 + i);
@@ -244,9 +244,9 @@ final class VisionTransformerTest {
           .hasMessageContaining("place 48 is outside the grid's 0..47");
       assertThatThrownBy(() -> model.forward(patches.get(":, :, :47")))
           .hasMessageContaining("[batch, patches, 48]");
-      assertThatThrownBy(() -> model.forward(patches, null, new float[5][3], false))
+      assertThatThrownBy(() -> model.forward(patches, null, new float[5][3], null))
           .hasMessageContaining("5 branches");
-      assertThatThrownBy(() -> model.forward(patches, null, new float[6][2], false))
+      assertThatThrownBy(() -> model.forward(patches, null, new float[6][2], null))
           .hasMessageContaining("2 samples do not match the batch of 3");
     }
   }
