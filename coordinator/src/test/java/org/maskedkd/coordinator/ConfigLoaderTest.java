@@ -134,7 +134,7 @@ class ConfigLoaderTest {
         "masking.random-share=1 | masking.criterion random",
         "masking.criterion=model | expected model with both",
         "masking.weights=dino.safetensors | or another criterion",
-        "masking.criterion=teacher | one of student, random",
+        "masking.criterion=dino | one of student, random, teacher, model",
         "distillation.kind=sofft | one of soft, hard, none",
         "distillation.alpha=1.5 | distillation.alpha is 1.5",
         "distillation.temperature=0 | distillation.temperature is 0.0",
