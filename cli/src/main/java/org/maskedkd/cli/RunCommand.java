@@ -203,6 +203,9 @@ abstract class RunCommand implements Callable<Integer> {
       if (!config.student().init().isEmpty()) {
         overrides.add("student.init=" + absolute(config.student().init()));
       }
+      if (!config.masking().weights().isEmpty()) {
+        overrides.add("masking.weights=" + absolute(config.masking().weights()));
+      }
     }
     String weights = config.teacher().weights();
     if (config.teacher().addresses().isEmpty()

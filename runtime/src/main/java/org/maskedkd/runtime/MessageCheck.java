@@ -42,7 +42,13 @@ public final class MessageCheck {
       case MESSAGE -> check((Message) value);
       case DOUBLE -> require(Double.isFinite((Double) value), field, "a finite number", value);
       case FLOAT -> require(Float.isFinite((Float) value), field, "a finite number", value);
-      case INT -> require((Integer) value >= 0, field, "at least 0", value);
+      case INT ->
+          // Of the kinds of integers, only this one is meant for numbers below 0.
+          require(
+              (Integer) value >= 0 || field.getType() == FieldDescriptor.Type.SINT32,
+              field,
+              "at least 0",
+              value);
       case STRING -> text(field, (String) value);
       case ENUM ->
           require(
