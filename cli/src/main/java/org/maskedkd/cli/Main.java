@@ -23,6 +23,7 @@ public final class Main {
         Main::exitCode,
         new DemoCommand(),
         new TrainCommand(),
+        new AblateCommand(),
         new EvaluateCommand(),
         new PredictCommand(),
         new ExportCommand(),
