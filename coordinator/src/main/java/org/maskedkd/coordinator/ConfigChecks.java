@@ -69,6 +69,13 @@ final class ConfigChecks {
         "student.drop-path is %s, expected [0, 1)",
         c.student().dropPath());
     require(
+        c.student().train() == RunConfig.Trained.ALL
+            || c.student().dropPath() == 0 && !c.student().init().isEmpty(),
+        "student.train is head, so that the features stay as they are: expected student.init, a"
+            + " file that has them, and student.drop-path 0, found '%s' and %s",
+        c.student().init(),
+        c.student().dropPath());
+    require(
         !c.distils() || !c.teacher().weights().isEmpty() || !c.teacher().addresses().isEmpty(),
         "teacher.weights is missing; name the weights of teacher.model, which is %s, or the"
             + " teachers that already run by teacher.addresses",

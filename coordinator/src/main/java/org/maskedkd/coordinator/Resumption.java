@@ -59,6 +59,7 @@ final class Resumption {
   private static final Map<String, String> LATER =
       Map.of(
           "schedule.stale-masks", "0",
+          "student.train", "\"all\"",
           "masking.keep-end", "0.0",
           "masking.row", "\"class\"",
           "masking.layer", "-1",

@@ -38,6 +38,16 @@ public record RunConfig(
     BF16
   }
 
+  /** What of the student learns. */
+  public enum Trained {
+    /** Everything. */
+    @JsonProperty("all")
+    ALL,
+    /** The classifier, on frozen features. */
+    @JsonProperty("head")
+    HEAD
+  }
+
   /** What chooses the patches that the teacher sees. */
   public enum Criterion {
     /** The student's attention. */
@@ -113,6 +123,7 @@ public record RunConfig(
       int threads,
       double dropPath,
       boolean recompute,
+      Trained train,
       List<Double> mean,
       List<Double> std,
       String address,

@@ -88,6 +88,7 @@ final class Specs {
         .setThreads(student.threads())
         .setDropPath(student.dropPath())
         .setRecompute(student.recompute())
+        .setHeadOnly(student.train() == RunConfig.Trained.HEAD)
         .addAllMean(student.mean())
         .addAllStd(student.std())
         .build();

@@ -110,7 +110,11 @@ final class CommandCheck {
         plan.getMicroBatchSizesList().stream().mapToInt(Integer::intValue).max().orElse(1);
     int held =
         spec.getStudent().getRecompute() ? largest : Math.min(batch, plan.getWindowSamples());
-    memory(where + ": a window of " + held + " images", Footprint.activations(model, held));
+    long kept =
+        spec.getStudent().getHeadOnly()
+            ? Footprint.forward(model, largest, model.patches())
+            : Footprint.activations(model, held);
+    memory(where + ": a window of " + held + " images", kept);
     patches(where, largest);
   }
 

@@ -40,7 +40,7 @@ final class Learner implements AutoCloseable {
     this.model = model;
     this.names = List.copyOf(model.parameters().keySet());
     this.parameters = List.copyOf(model.parameters().values());
-    this.gradients = new Gradients(parameters);
+    this.gradients = new Gradients(List.copyOf(model.trained().values()));
     this.optimizer =
         new AdamW(
             groups(model, recipe.getWeightDecay()),
@@ -55,7 +55,7 @@ final class Learner implements AutoCloseable {
   private static List<AdamW.Group> groups(VisionTransformer model, double weightDecay) {
     List<NDArray> decaying = new ArrayList<>();
     List<NDArray> others = new ArrayList<>();
-    model.parameters().forEach((name, p) -> (model.decays(name) ? decaying : others).add(p));
+    model.trained().forEach((name, p) -> (model.decays(name) ? decaying : others).add(p));
     return List.of(new AdamW.Group(decaying, weightDecay), new AdamW.Group(others, 0));
   }
 
@@ -63,7 +63,7 @@ final class Learner implements AutoCloseable {
     return model;
   }
 
-  /** What the backwards since the last step add up to, in the order of the model's parameters. */
+  /** What the backwards since the last step add up to, in the order of what the model trains. */
   Gradients gradients() {
     return gradients;
   }

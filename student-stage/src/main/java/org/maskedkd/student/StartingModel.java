@@ -32,17 +32,19 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String>
   static StartingModel of(
       OpenStudent spec, VitConfig config, List<String> inferred, Path dataRoot) {
     Precision precision = Precisions.of(spec.getStudent().getPrecision());
+    VisionTransformer.Mode mode =
+        spec.getStudent().getHeadOnly()
+            ? VisionTransformer.Mode.TRAINABLE_HEAD
+            : VisionTransformer.Mode.TRAINABLE;
     Path file = file(spec, dataRoot);
     if (file == null) {
       return new StartingModel(
-          VisionTransformer.initialised(
-              config, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE),
+          VisionTransformer.initialised(config, spec.getSeed(), precision, mode),
           WeightsOrigin.NONE,
           inferred);
     }
     VisionTransformer model =
-        VisionTransformer.adapted(
-            config, file, spec.getSeed(), precision, VisionTransformer.Mode.TRAINABLE);
+        VisionTransformer.adapted(config, file, spec.getSeed(), precision, mode);
     return new StartingModel(
         model,
         WeightsOrigin.of(file),

@@ -14,6 +14,7 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
@@ -27,8 +28,10 @@ final class ModelWeights implements AutoCloseable {
 
   /**
    * Takes one parameter after the other from the source, so that only one is on the heap at a time.
+   *
+   * @param trainable which of them take gradients
    */
-  ModelWeights(VitConfig config, ParameterSource source, boolean trainable) {
+  ModelWeights(VitConfig config, ParameterSource source, Predicate<String> trainable) {
     Map<String, NDArray> made = new LinkedHashMap<>();
     boolean complete = false;
     try (Scope scope = Scope.open()) {
@@ -36,7 +39,7 @@ final class ModelWeights implements AutoCloseable {
           .forEach(
               (name, shape) -> {
                 NDArray array = scope.keep(Tensors.of(manager, source.values(name, shape), shape));
-                made.put(name, trainable ? Tensors.requireGradient(array) : array);
+                made.put(name, trainable.test(name) ? Tensors.requireGradient(array) : array);
               });
       complete = true;
     } finally {

@@ -32,6 +32,11 @@ public final class VisionTransformer implements AutoCloseable {
      * is recorded.
      */
     TRAINABLE,
+    /**
+     * Only its heads take gradients: a classifier on frozen features (a linear probe). Everything
+     * before them is computed as in a frozen model, and no activations are kept.
+     */
+    TRAINABLE_HEAD,
     /** Evaluation only: nothing is ever recorded. */
     FROZEN
   }
@@ -54,7 +59,7 @@ public final class VisionTransformer implements AutoCloseable {
     this.precision = precision;
     this.mode = mode;
     this.notices = notices;
-    weights = new ModelWeights(config, source, mode == Mode.TRAINABLE);
+    weights = new ModelWeights(config, source, this::trains);
     for (int i = 0; i < config.traits().classBlocks(); i++) {
       classBlocks.add(new ClassBlock(weights.arrays(), i, config));
     }
@@ -65,7 +70,8 @@ public final class VisionTransformer implements AutoCloseable {
     blocks.forEach(VitBlock::close);
     blocks.clear();
     for (int i = 0; i < config.depth(); i++) {
-      blocks.add(new VitBlock(weights.arrays(), i, config, mode == Mode.FROZEN ? precision : null));
+      blocks.add(
+          new VitBlock(weights.arrays(), i, config, mode == Mode.TRAINABLE ? null : precision));
     }
   }
 
@@ -117,6 +123,21 @@ public final class VisionTransformer implements AutoCloseable {
     return weights.arrays();
   }
 
+  /** Those of them that take gradients, in the same order. */
+  public Map<String, NDArray> trained() {
+    Map<String, NDArray> trained = new LinkedHashMap<>(weights.arrays());
+    trained.keySet().removeIf(name -> !trains(name));
+    return trained;
+  }
+
+  private boolean trains(String name) {
+    return switch (mode) {
+      case TRAINABLE -> true;
+      case TRAINABLE_HEAD -> ParameterShapes.isHead(name);
+      case FROZEN -> false;
+    };
+  }
+
   /** Numbers in all parameters together. */
   public long parameterCount() {
     return weights.arrays().values().stream().mapToLong(NDArray::size).sum();
@@ -160,15 +181,31 @@ public final class VisionTransformer implements AutoCloseable {
       float @Nullable [][] dropPath,
       @Nullable AttentionRow wanted) {
     InputChecks.forward(config, patches, kept, dropPath);
-    if (mode == Mode.TRAINABLE) {
-      return run(patches, kept, dropPath, wanted);
-    }
-    try (GradMode off = GradMode.off()) {
-      return run(patches, kept, dropPath, wanted);
-    }
+    return switch (mode) {
+      case TRAINABLE -> output(trunk(patches, kept, dropPath, wanted));
+      case TRAINABLE_HEAD -> {
+        Trunk trunk;
+        try (GradMode off = GradMode.off()) {
+          trunk = trunk(patches, kept, dropPath, wanted);
+        }
+        yield output(trunk);
+      }
+      case FROZEN -> {
+        try (GradMode off = GradMode.off()) {
+          yield output(trunk(patches, kept, dropPath, wanted));
+        }
+      }
+    };
   }
 
-  private VitOutput run(
+  /**
+   * What the heads read.
+   *
+   * @param tokens [b, n, d]; of CaiT the class token alone
+   */
+  private record Trunk(NDArray tokens, @Nullable NDArray attention) {}
+
+  private Trunk trunk(
       NDArray patches,
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
@@ -199,28 +236,11 @@ public final class VisionTransformer implements AutoCloseable {
       }
       entered.close();
     }
-    if (config.attendsByClass()) {
-      return byClass(x, asked);
-    }
-    try (NDArray out = x) {
-      return output(out, attention);
-    }
+    return config.attendsByClass() ? byClass(x, asked) : new Trunk(x, attention);
   }
 
-  private VitOutput output(NDArray x, @Nullable NDArray attention) {
-    NDArray classLogits = head("head", x, 0);
-    if (!config.distilled()) {
-      return new VitOutput(classLogits, classLogits, null, attention);
-    }
-    NDArray distillationLogits = head("head_dist", x, 1);
-    // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would outlive.
-    NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
-    NDArray mean = classLogits.add(distillationLogits).mul(half);
-    return new VitOutput(mean, classLogits, distillationLogits, attention);
-  }
-
-  /** The class token, which enters here, and its logits. */
-  private VitOutput byClass(NDArray patches, int asked) {
+  /** The class token, which enters here. */
+  private Trunk byClass(NDArray patches, int asked) {
     NDArray one = Ops.tokens(patches, 0, 1);
     NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
     NDArray attention = null;
@@ -230,8 +250,23 @@ public final class VisionTransformer implements AutoCloseable {
       }
       token = classBlocks.get(i).apply(token, patches);
     }
-    NDArray logits = head("head", token, 0);
-    return new VitOutput(logits, logits, null, attention);
+    patches.close();
+    return new Trunk(token, attention);
+  }
+
+  private VitOutput output(Trunk trunk) {
+    try (NDArray x = trunk.tokens()) {
+      NDArray classLogits = head("head", x, 0);
+      if (!config.distilled()) {
+        return new VitOutput(classLogits, classLogits, null, trunk.attention());
+      }
+      NDArray distillationLogits = head("head_dist", x, 1);
+      // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would
+      // outlive.
+      NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
+      NDArray mean = classLogits.add(distillationLogits).mul(half);
+      return new VitOutput(mean, classLogits, distillationLogits, trunk.attention());
+    }
   }
 
   // A patch projection is a convolution without overlap, so it is a linear map of a flattened

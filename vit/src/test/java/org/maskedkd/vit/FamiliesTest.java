@@ -238,6 +238,38 @@ final class FamiliesTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {SIZE, SIZE + ",distilled=true", CAIT, MAE})
+  void backward_headAlone_isTheHeadsPartOfTheWholeGradient(String model) throws IOException {
+    VitConfig config = ModelZoo.parse(model);
+    Path file = weights(config);
+    float[] weighs = {1, -2, 3, -1, 0.5f};
+    try (VisionTransformer whole =
+            VisionTransformer.load(config, file, Precision.FP32, VisionTransformer.Mode.TRAINABLE);
+        VisionTransformer head =
+            VisionTransformer.load(
+                config, file, Precision.FP32, VisionTransformer.Mode.TRAINABLE_HEAD);
+        Gradients ofWhole = new Gradients(List.copyOf(whole.trained().values()));
+        Gradients ofHead = new Gradients(List.copyOf(head.trained().values()));
+        GradMode on = GradMode.on()) {
+      assertThat(head.trained().keySet()).isNotEmpty().allMatch(ParameterShapes::isHead);
+      assertThat(whole.trained().keySet()).isEqualTo(whole.parameters().keySet());
+      for (VisionTransformer each : List.of(whole, head)) {
+        Gradients.backward(
+            each.forward(array(patches(config, SOME.length)), places(SOME)).logits(),
+            Tensors.of(scope.manager(), weighs, 1, weighs.length));
+      }
+      List<String> names = List.copyOf(whole.trained().keySet());
+      int number = 0;
+      for (String name : head.trained().keySet()) {
+        float[] expected = Tensors.floats(ofWhole.of(names.indexOf(name)));
+        assertThat(Golden.off(Tensors.floats(ofHead.of(number++)), expected))
+            .as(name)
+            .isLessThan(1e-5);
+      }
+    }
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {CAIT, MAE, CLIP})
   void forward_bfloat16_isNearFloat32(String model) throws IOException {
     VitConfig config = ModelZoo.parse(model);
