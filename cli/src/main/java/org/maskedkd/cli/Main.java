@@ -29,6 +29,7 @@ public final class Main {
         new ExportCommand(),
         new FlopsCommand(),
         new SimulateCommand(),
+        new ShowCommand(),
         new DoctorCommand(),
         new BenchCommand(),
         new StudentMain(),

@@ -60,6 +60,7 @@ final class Resumption {
       Map.of(
           "schedule.stale-masks", "0",
           "student.train", "\"all\"",
+          "augmentation.rand-augment", "\"\"",
           "masking.keep-end", "0.0",
           "masking.row", "\"class\"",
           "masking.layer", "-1",

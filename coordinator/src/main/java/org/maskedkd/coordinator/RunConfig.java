@@ -206,13 +206,42 @@ public record RunConfig(
       double ratioMin,
       double ratioMax,
       double flip,
+      String randAugment,
       double mixup,
       double cutmix,
       double mixProbability,
       double cutmixShare,
       double erasing,
       double labelSmoothing,
-      double evalCrop) {}
+      double evalCrop) {
+
+    /** As the student is told. */
+    @JsonIgnore
+    public org.maskedkd.proto.v1.Augmentation toMessage() {
+      return org.maskedkd.proto.v1.Augmentation.newBuilder()
+          .setCrop(
+              switch (crop) {
+                case CENTER -> org.maskedkd.proto.v1.Augmentation.Crop.CROP_CENTER;
+                case RANDOM_RESIZED -> org.maskedkd.proto.v1.Augmentation.Crop.CROP_RANDOM_RESIZED;
+                case PAD -> org.maskedkd.proto.v1.Augmentation.Crop.CROP_PAD;
+              })
+          .setPadding(padding)
+          .setScaleMin(scaleMin)
+          .setScaleMax(scaleMax)
+          .setRatioMin(ratioMin)
+          .setRatioMax(ratioMax)
+          .setFlip(flip)
+          .setRandAugment(randAugment)
+          .setMixupAlpha(mixup)
+          .setCutmixAlpha(cutmix)
+          .setMixProbability(mixProbability)
+          .setCutmixShare(cutmixShare)
+          .setErasing(erasing)
+          .setLabelSmoothing(labelSmoothing)
+          .setEvalCrop(evalCrop)
+          .build();
+    }
+  }
 
   /** AdamW and its learning-rate curve. */
   public record Optimizer(

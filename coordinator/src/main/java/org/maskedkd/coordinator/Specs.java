@@ -1,7 +1,6 @@
 package org.maskedkd.coordinator;
 
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.proto.v1.Augmentation;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.Masking;
@@ -37,7 +36,7 @@ final class Specs {
             .setRun(config.name())
             .setStudent(model(config.student()))
             .setData(data(config.data()))
-            .setAugmentation(augmentation(config.augmentation()))
+            .setAugmentation(config.augmentation().toMessage())
             .setOptimization(optimization(config))
             .setMasking(masking(config))
             .setSeed(config.seed())
@@ -105,30 +104,6 @@ final class Specs {
             })
         .setWorkers(data.workers())
         .setTrainLimit(data.trainLimit())
-        .build();
-  }
-
-  private static Augmentation augmentation(RunConfig.Augmentation a) {
-    return Augmentation.newBuilder()
-        .setCrop(
-            switch (a.crop()) {
-              case CENTER -> Augmentation.Crop.CROP_CENTER;
-              case RANDOM_RESIZED -> Augmentation.Crop.CROP_RANDOM_RESIZED;
-              case PAD -> Augmentation.Crop.CROP_PAD;
-            })
-        .setPadding(a.padding())
-        .setScaleMin(a.scaleMin())
-        .setScaleMax(a.scaleMax())
-        .setRatioMin(a.ratioMin())
-        .setRatioMax(a.ratioMax())
-        .setFlip(a.flip())
-        .setMixupAlpha(a.mixup())
-        .setCutmixAlpha(a.cutmix())
-        .setMixProbability(a.mixProbability())
-        .setCutmixShare(a.cutmixShare())
-        .setErasing(a.erasing())
-        .setLabelSmoothing(a.labelSmoothing())
-        .setEvalCrop(a.evalCrop())
         .build();
   }
 

@@ -48,6 +48,7 @@ class ConfigLoaderTest {
                 0.75,
                 4.0 / 3,
                 0.5,
+                "",
                 0.8,
                 1,
                 1,

@@ -10,6 +10,7 @@ package org.maskedkd.data;
  * @param ratioMin least width to height
  * @param ratioMax largest width to height
  * @param flip probability of a horizontal flip
+ * @param randAugment timm's notation, such as {@code rand-m9-mstd0.5-inc1}; empty for none
  * @param mixupAlpha 0 for no mixup
  * @param cutmixAlpha 0 for no cutmix
  * @param mixProbability probability that a batch is mixed at all
@@ -26,6 +27,7 @@ public record Augment(
     double ratioMin,
     double ratioMax,
     double flip,
+    String randAugment,
     double mixupAlpha,
     double cutmixAlpha,
     double mixProbability,
@@ -56,6 +58,9 @@ public record Augment(
     require(ratioMin > 0 && ratioMin <= ratioMax, "ratioMin", ratioMin, "above 0, to ratioMax");
     require(Double.isFinite(ratioMax), "ratioMax", ratioMax, "finite");
     require(isShare(flip), "flip", flip, "in [0, 1]");
+    if (!randAugment.isEmpty()) {
+      RandAugment.parse(randAugment);
+    }
     require(mixupAlpha >= 0 && mixupAlpha <= 1000, "mixupAlpha", mixupAlpha, "in [0, 1000]");
     require(cutmixAlpha >= 0 && cutmixAlpha <= 1000, "cutmixAlpha", cutmixAlpha, "in [0, 1000]");
     require(isShare(mixProbability), "mixProbability", mixProbability, "in [0, 1]");
@@ -67,18 +72,18 @@ public record Augment(
 
   /** The evaluation's centre crop and nothing else. */
   public static Augment none(double evalCrop) {
-    return new Augment(Crop.CENTER, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, evalCrop);
+    return new Augment(Crop.CENTER, 0, 1, 1, 1, 1, 0, "", 0, 0, 0, 0, 0, 0, evalCrop);
   }
 
   /** Random resized crops (8 to 100 % of the area, 3:4 to 4:3) and flips. */
   public static Augment cropsAndFlips(double evalCrop) {
     return new Augment(
-        Crop.RANDOM_RESIZED, 0, 0.08, 1, 3.0 / 4, 4.0 / 3, 0.5, 0, 0, 0, 0, 0, 0, evalCrop);
+        Crop.RANDOM_RESIZED, 0, 0.08, 1, 3.0 / 4, 4.0 / 3, 0.5, "", 0, 0, 0, 0, 0, 0, evalCrop);
   }
 
   /** Random shifts by up to {@code padding} pixels and flips, the custom for small images. */
   public static Augment shiftsAndFlips(int padding) {
-    return new Augment(Crop.PAD, padding, 1, 1, 1, 1, 0.5, 0, 0, 0, 0, 0, 0, 1);
+    return new Augment(Crop.PAD, padding, 1, 1, 1, 1, 0.5, "", 0, 0, 0, 0, 0, 0, 1);
   }
 
   /** The same crops and flips with mixing. */
@@ -92,6 +97,27 @@ public record Augment(
         ratioMin,
         ratioMax,
         flip,
+        randAugment,
+        mixupAlpha,
+        cutmixAlpha,
+        mixProbability,
+        cutmixShare,
+        erasing,
+        labelSmoothing,
+        evalCrop);
+  }
+
+  /** The same with RandAugment, in timm's notation; empty for none. */
+  public Augment withRandAugment(String policy) {
+    return new Augment(
+        crop,
+        padding,
+        scaleMin,
+        scaleMax,
+        ratioMin,
+        ratioMax,
+        flip,
+        policy,
         mixupAlpha,
         cutmixAlpha,
         mixProbability,
@@ -111,6 +137,7 @@ public record Augment(
         ratioMin,
         ratioMax,
         flip,
+        randAugment,
         mixupAlpha,
         cutmixAlpha,
         mixProbability,

@@ -26,7 +26,7 @@ public record Batch(
     int[] indices) {
 
   /** Bytes of one image. */
-  int imageBytes() {
+  public int imageBytes() {
     return 3 * size * size;
   }
 }

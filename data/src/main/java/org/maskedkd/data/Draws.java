@@ -9,7 +9,10 @@ import java.util.SplittableRandom;
  * here, because the runtime may change its distributions from one version to the next.
  */
 final class Draws {
-  /** What a stream of draws is for. Streams of one seed do not depend on each other. */
+  /**
+   * What a stream of draws is for. Streams of one seed do not depend on each other. New ones come
+   * last: a place in this list decides what is drawn.
+   */
   enum Stream {
     ORDER,
     CROP,
@@ -17,7 +20,8 @@ final class Draws {
     ERASE,
     MIX,
     SUBSET,
-    PICTURE
+    PICTURE,
+    RAND_AUGMENT
   }
 
   private final SplittableRandom random;

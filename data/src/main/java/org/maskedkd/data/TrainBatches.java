@@ -1,18 +1,22 @@
 package org.maskedkd.data;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Training batches without end. The batch of a step follows from the seed and the step alone: every
  * epoch is a new permutation of the images, of which the last {@code size mod batch} are left out;
  * what varies an image is drawn for its place in the epoch; what mixes a batch is drawn for the
  * step.
  *
- * <p>The order is timm's: crop, flip, erasing per image, then mixing on the whole batch. Targets
- * are smoothed before they are mixed.
+ * <p>The order is timm's: crop, flip, RandAugment, erasing per image, then mixing on the whole
+ * batch. Targets are smoothed before they are mixed.
  */
 public final class TrainBatches extends Batches {
   private final ImageSource source;
   private final Augment augment;
   private final Erasing erasing;
+  private final @Nullable RandAugment randAugment;
+  private final int[] fill;
   private final int batch;
   private final int size;
   private final long seed;
@@ -26,7 +30,7 @@ public final class TrainBatches extends Batches {
    * @param source stays the caller's, to be closed after the last batch
    * @param batch images in a batch
    * @param size height and width in pixels of what the model sees
-   * @param mean the model's, per channel in [0, 1]; needed for erasing
+   * @param mean the model's, per channel in [0, 1]; needed for erasing and RandAugment
    * @param std likewise
    * @throws DataException when there are fewer images than make one batch
    */
@@ -54,6 +58,9 @@ public final class TrainBatches extends Batches {
     this.size = size;
     this.augment = augment;
     this.erasing = new Erasing(mean, std);
+    this.randAugment =
+        augment.randAugment().isEmpty() ? null : RandAugment.parse(augment.randAugment());
+    this.fill = RandAugment.fill(mean);
     this.seed = seed;
     this.stepsPerEpoch = source.size() / batch;
   }
@@ -96,6 +103,10 @@ public final class TrainBatches extends Batches {
     System.arraycopy(image.rgb(), 0, batch.images(), offset, batch.imageBytes());
     if (draws(Draws.Stream.FLIP, batch.epoch(), place).chance(augment.flip())) {
       Framing.flip(batch.images(), offset, size);
+    }
+    if (randAugment != null) {
+      Draws drawn = draws(Draws.Stream.RAND_AUGMENT, batch.epoch(), place);
+      randAugment.apply(batch.images(), offset, size, fill, drawn);
     }
     Draws erase = draws(Draws.Stream.ERASE, batch.epoch(), place);
     if (erase.chance(augment.erasing())) {

@@ -10,7 +10,6 @@ import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.stream.LongStream;
-import org.maskedkd.data.Augment;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.DataException;
 import org.maskedkd.data.EvalBatches;
@@ -21,7 +20,6 @@ import org.maskedkd.data.SourceOptions;
 import org.maskedkd.data.Subset;
 import org.maskedkd.data.TrainBatches;
 import org.maskedkd.data.Turns;
-import org.maskedkd.proto.v1.Augmentation;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.vit.VitConfig;
@@ -53,14 +51,14 @@ final class RunData implements AutoCloseable {
     this.seed = spec.getSeed();
     this.size = config.imageHeight();
     this.workers = Math.max(1, spec.getData().getWorkers());
-    this.evalCrop = evalCrop(spec.getAugmentation(), size);
+    this.evalCrop = Augmenting.evalCrop(spec.getAugmentation(), size);
     this.prefetcher =
         new Prefetcher(
             new TrainBatches(
                 train,
                 spec.getBatch(),
                 size,
-                augment(spec.getAugmentation(), evalCrop),
+                Augmenting.of(spec.getAugmentation(), size),
                 config.meanValues(),
                 config.stdValues(),
                 seed),
@@ -105,36 +103,6 @@ final class RunData implements AutoCloseable {
       train.close();
       throw e;
     }
-  }
-
-  private static double evalCrop(Augmentation wire, int size) {
-    return wire.getEvalCrop() == 0 ? EvalBatches.defaultCrop(size) : wire.getEvalCrop();
-  }
-
-  private static Augment augment(Augmentation wire, double evalCrop) {
-    return new Augment(
-        switch (wire.getCrop()) {
-          case CROP_CENTER -> Augment.Crop.CENTER;
-          case CROP_RANDOM_RESIZED -> Augment.Crop.RANDOM_RESIZED;
-          case CROP_PAD -> Augment.Crop.PAD;
-          case CROP_UNSPECIFIED, UNRECOGNIZED ->
-              throw new IllegalArgumentException(
-                  "augmentation.crop must be center, random-resized or pad, found "
-                      + wire.getCrop());
-        },
-        wire.getPadding(),
-        wire.getScaleMin(),
-        wire.getScaleMax(),
-        wire.getRatioMin(),
-        wire.getRatioMax(),
-        wire.getFlip(),
-        wire.getMixupAlpha(),
-        wire.getCutmixAlpha(),
-        wire.getMixProbability(),
-        wire.getCutmixShare(),
-        wire.getErasing(),
-        wire.getLabelSmoothing(),
-        evalCrop);
   }
 
   /** Images {@code [from, to)} of a batch: uint8 {@code [to-from, 3, size, size]}, a view. */
