@@ -81,7 +81,12 @@ record AblationPlan(Path folder, Path config, List<Long> seeds, Map<String, List
       written.rows.forEach((row, keys) -> rows.put(row, overrides(keys == null ? Map.of() : keys)));
     }
     if (written.grid != null) {
-      product(written.grid).forEach(keys -> rows.put(label(keys), overrides(keys)));
+      for (Map<String, JsonNode> keys : product(written.grid)) {
+        String label = label(keys);
+        if (rows.put(label, overrides(keys)) != null) {
+          throw wrong(file, "two rows are called '" + label + "'; name them under rows", null);
+        }
+      }
     }
     if (rows.isEmpty()) {
       throw wrong(file, "has neither rows nor a grid", null);
@@ -141,7 +146,11 @@ record AblationPlan(Path folder, Path config, List<Long> seeds, Map<String, List
   private static String label(Map<String, JsonNode> keys) {
     List<String> parts = new ArrayList<>();
     keys.forEach(
-        (key, value) -> parts.add(key.substring(key.lastIndexOf('.') + 1) + "-" + value.asText()));
+        (key, value) ->
+            parts.add(
+                key.substring(key.lastIndexOf('.') + 1)
+                    + "-"
+                    + (value.isValueNode() ? value.asText() : value.toString())));
     return String.join("_", parts).replaceAll("[^A-Za-z0-9._-]", "-");
   }
 

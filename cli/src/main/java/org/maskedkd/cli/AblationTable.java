@@ -61,7 +61,9 @@ final class AblationTable {
     Path file = cell.directory().resolve("epochs.jsonl");
     List<JsonNode> epochs = new ArrayList<>();
     if (Files.exists(file)) {
-      for (String line : Files.readAllLines(file)) {
+      String text = Files.readString(file);
+      // Behind the last line break one may have been cut off.
+      for (String line : text.substring(0, text.lastIndexOf('\n') + 1).lines().toList()) {
         epochs.add(JSON.readTree(line));
       }
     }
@@ -80,7 +82,9 @@ final class AblationTable {
         best = Double.isNaN(best) ? last : Math.max(best, last);
       }
     }
-    return new Result(cell.seed(), last, best, "done");
+    return Double.isNaN(last)
+        ? new Result(cell.seed(), null, null, "no evaluation images")
+        : new Result(cell.seed(), last, best, "done");
   }
 
   private static double[] values(List<Result> results, boolean best) {

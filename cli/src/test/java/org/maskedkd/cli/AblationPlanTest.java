@@ -71,6 +71,7 @@ class AblationPlanTest {
         "'{config: tiny.yaml, rows: {a: {}}, sedes: [1]}' | sedes",
         "'{config: tiny.yaml, rows: {a b: {}}}' | is no name",
         "'{config: tiny.yaml, rows: {a: {}}, seeds: [1, 1]}' | each once",
+        "'{config: tiny.yaml, grid: {name: [a/b, a-b]}}' | two rows are called",
       })
   void read_whatDoesNotFit_isRefusedNamingIt(String text, String expected) throws IOException {
     Path file = write(text);

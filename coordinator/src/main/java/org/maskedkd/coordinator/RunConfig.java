@@ -166,7 +166,14 @@ public record RunConfig(
      */
     @JsonIgnore
     double keepIn(int epoch, int epochs) {
-      return keepEnd == 0 || epochs < 2 ? keep : keep + (keepEnd - keep) * epoch / (epochs - 1);
+      if (keepEnd == 0 || epoch == 0) {
+        return keep;
+      }
+      if (epoch == epochs - 1) {
+        return keepEnd;
+      }
+      // Rounding must not lead beyond 1.
+      return Math.min(1, keep + (keepEnd - keep) * epoch / (epochs - 1));
     }
   }
 

@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.Grid;
@@ -72,6 +73,8 @@ final class Specs {
         .setRandomShare(masking.randomShare())
         .setModel(teachers ? config.teacher().model() : masking.model())
         .setWeights(teachers ? config.teacher().weights() : masking.weights())
+        .addAllMean(teachers ? config.teacher().mean() : List.of())
+        .addAllStd(teachers ? config.teacher().std() : List.of())
         .build();
   }
 

@@ -40,6 +40,20 @@ class PlannerTest {
   }
 
   @Test
+  void plan_keepEndAllPatches_isNeverMoreThanAll() {
+    for (int hundredths = 1; hundredths < 100; hundredths++) {
+      RunConfig.Masking masking =
+          config("masking.keep=" + hundredths / 100.0, "masking.keep-end=1").masking();
+      for (int epochs = 2; epochs < 30; epochs++) {
+        for (int epoch = 0; epoch < epochs; epoch++) {
+          assertThat(masking.keepIn(epoch, epochs)).isBetween(hundredths / 100.0, 1.0);
+        }
+        assertThat(masking.keepIn(epochs - 1, epochs)).isEqualTo(1);
+      }
+    }
+  }
+
+  @Test
   void plan_noTeacher_keepsNothing() {
     assertThat(new Planner(config("teacher.model="), 5).plan(1, 1, 0, true).keep()).isZero();
   }

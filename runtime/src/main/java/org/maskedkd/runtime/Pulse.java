@@ -63,7 +63,7 @@ final class Pulse {
     for (Call call : calls) {
       try {
         call.beat();
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         // The others are to be heard all the same.
         log.error("a call's pulse failed", e);
       }

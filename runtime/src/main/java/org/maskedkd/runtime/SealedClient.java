@@ -76,7 +76,7 @@ final class SealedClient implements ClientInterceptor {
     }
 
     /** Ends the call as if the connection were lost. */
-    void breakOff(String why, @Nullable Throwable cause) {
+    synchronized void breakOff(String why, @Nullable Throwable cause) {
       if (broken == null) {
         log.warn("{}: {}", method.getFullMethodName(), why);
         broken = Status.UNAVAILABLE.withDescription(why).withCause(cause);
@@ -93,6 +93,10 @@ final class SealedClient implements ClientInterceptor {
 
     @Override
     public synchronized void sendMessage(Q message) {
+      if (broken != null) {
+        // Who sends will learn of it by onClose; gRPC would throw.
+        return;
+      }
       raw.sendMessage(sent.seal(message, method.getRequestMarshaller()));
     }
 
@@ -111,7 +115,9 @@ final class SealedClient implements ClientInterceptor {
     @Override
     public synchronized void halfClose() {
       closed = true;
-      raw.halfClose();
+      if (broken == null) {
+        raw.halfClose();
+      }
     }
 
     @Override
@@ -121,7 +127,7 @@ final class SealedClient implements ClientInterceptor {
 
     @Override
     public boolean isReady() {
-      return raw.isReady();
+      return broken == null && raw.isReady();
     }
 
     @Override

@@ -13,6 +13,7 @@ import io.grpc.Server;
 import io.grpc.Status;
 import io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.NettyServerBuilder;
+import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
@@ -212,8 +213,9 @@ class PulseTest {
   @Test
   void beat_nothingFromTheClient_cancelsTheServicesCall() throws Exception {
     Heard<TeacherSignal> signals = new Heard<>();
-    StreamObserver<MaskedMicroBatch> unused = connect(number -> false).supervise(signals);
-    service.stream.get(1, TimeUnit.MINUTES);
+    TeacherGrpc.TeacherStub stub = connect(number -> false);
+    StreamObserver<MaskedMicroBatch> unused = stub.supervise(signals);
+    settle(stub);
 
     for (int i = 0; i <= SealedServer.MOST_SILENT_BEATS; i++) {
       ofServer.beat();
@@ -239,6 +241,40 @@ class PulseTest {
     assertThat(signals.end.get(1, TimeUnit.MINUTES).getDescription())
         .isEqualTo("message 2 came where number 1 was expected");
     assertThat(service.received).hasSize(1);
+  }
+
+  @Test
+  void send_afterTheCallWasGivenUp_doesNothing() throws Exception {
+    Heard<TeacherSignal> signals = new Heard<>();
+    StreamObserver<MaskedMicroBatch> work = connect(number -> false).supervise(signals);
+    service.stream.get(1, TimeUnit.MINUTES);
+    for (int i = 0; i <= SealedClient.MOST_SILENT_BEATS; i++) {
+      ofClient.beat();
+    }
+
+    // Whoever sends may not have heard of it yet.
+    work.onNext(MaskedMicroBatch.getDefaultInstance());
+    work.onCompleted();
+
+    assertThat(((ClientCallStreamObserver<MaskedMicroBatch>) work).isReady()).isFalse();
+    assertThat(signals.end.get(1, TimeUnit.MINUTES).getCode()).isEqualTo(Status.Code.UNAVAILABLE);
+    assertThat(service.received).isEmpty();
+  }
+
+  @Test
+  void beat_callThatFails_doesNotSilenceTheOthers() {
+    Pulse pulse = new Pulse();
+    List<String> heard = new ArrayList<>();
+    for (int i = 0; i < 10; i++) {
+      pulse.add(
+          i % 2 == 0
+              ? () -> {
+                throw new OutOfMemoryError("as if");
+              }
+              : () -> heard.add("beat"));
+    }
+    pulse.beat();
+    assertThat(heard).hasSize(5);
   }
 
   @Test

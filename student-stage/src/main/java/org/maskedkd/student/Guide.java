@@ -36,15 +36,31 @@ final class Guide implements AutoCloseable {
    */
   static Guide open(Masking masking, VitConfig student, Path dataRoot) {
     Path weights = DataRoot.inside(masking.getWeights(), dataRoot);
-    ModelInference found = ModelInference.resolve(masking.getModel(), weights);
-    VitConfig config = found.config().withImage(student.imageHeight(), student.imageWidth());
+    ModelInference found = find(masking, student, dataRoot);
+    VitConfig config = found.config();
     AttentionRow row = PatchChoice.row(masking);
-    row.requireIn(config);
     VisionTransformer model =
         VisionTransformer.adapted(
             config, weights, 0, Precision.FP32, VisionTransformer.Mode.FROZEN);
     return new Guide(
         model, row, Stream.of(found.notices(), model.notices()).flatMap(List::stream).toList());
+  }
+
+  /**
+   * The model that {@code masking} names, for images of the student's size; nothing is loaded.
+   *
+   * @throws RuntimeException with a message for the user if it does not fit
+   */
+  static ModelInference find(Masking masking, VitConfig student, Path dataRoot) {
+    Path weights = DataRoot.inside(masking.getWeights(), dataRoot);
+    ModelInference found = ModelInference.resolve(masking.getModel(), weights);
+    VitConfig config =
+        found
+            .config()
+            .withImage(student.imageHeight(), student.imageWidth())
+            .withWantedStatistics(masking.getMeanList(), masking.getStdList());
+    PatchChoice.row(masking).requireIn(config);
+    return new ModelInference(config, found.notice());
   }
 
   VitConfig config() {

@@ -60,10 +60,8 @@ final class OpenCheck {
         ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
     VitConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
-    if (spec.hasTeacherGrid()) {
-      masking(spec.getMasking(), model);
-    }
-    memory(spec, model);
+    long guide = spec.hasTeacherGrid() ? masking(spec.getMasking(), model, dataRoot) : 0;
+    memory(spec, model, guide);
     return found;
   }
 
@@ -71,7 +69,8 @@ final class OpenCheck {
     return Math.max(LEAST_MOST_THREADS, 4 * Runtime.getRuntime().availableProcessors());
   }
 
-  private static void masking(Masking masking, VitConfig student) {
+  /** Returns the bytes of the model that chooses in the student's place. */
+  private static long masking(Masking masking, VitConfig student, Path dataRoot) {
     Masking.Criterion criterion = masking.getCriterion();
     require(
         criterion == Masking.Criterion.CRITERION_STUDENT
@@ -90,6 +89,9 @@ final class OpenCheck {
         "masking.weights",
         "a file, since masking.criterion is model",
         "none");
+    return criterion == Masking.Criterion.CRITERION_MODEL
+        ? Footprint.weights(Guide.find(masking, student, dataRoot).config())
+        : 0;
   }
 
   private static void optimization(Optimization o) {
@@ -101,11 +103,11 @@ final class OpenCheck {
     require(o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
   }
 
-  private static void memory(OpenStudent spec, VitConfig model) {
+  private static void memory(OpenStudent spec, VitConfig model, long guide) {
     // Weights, gradients and two moments.
     long copies = 4 + (spec.getOptimization().getEmaDecay() > 0 ? 1 : 0);
     long machine = ProcessMemory.machineBytes();
-    long weights = copies * Footprint.weights(model);
+    long weights = copies * Footprint.weights(model) + guide;
     if (weights + Footprint.forward(model, 1, model.patches()) > machine) {
       throw new IllegalArgumentException(
           "training %s takes at least %d bytes of memory, this machine has %d"

@@ -38,18 +38,20 @@ final class RunFolder {
   private boolean begun;
 
   /**
+   * @param checkpoints of this directory, which could be listed
    * @param records are forgotten with each checkpoint
    * @param numerics how the learner computes
    */
   RunFolder(
       Path directory,
+      CheckpointStore checkpoints,
       Learner learner,
       StepRecords records,
       Map<String, String> numerics,
       RunProvenance provenance,
       Metrics metrics) {
     this.directory = directory;
-    this.checkpoints = new CheckpointStore(directory.resolve("checkpoints"));
+    this.checkpoints = checkpoints;
     this.learner = learner;
     this.records = records;
     this.numerics = numerics;

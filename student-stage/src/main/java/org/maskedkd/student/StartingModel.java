@@ -43,12 +43,12 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String>
           WeightsOrigin.NONE,
           inferred);
     }
+    // First, since it may fail.
+    WeightsOrigin origin = WeightsOrigin.of(file);
     VisionTransformer model =
         VisionTransformer.adapted(config, file, spec.getSeed(), precision, mode);
     return new StartingModel(
-        model,
-        WeightsOrigin.of(file),
-        Stream.of(inferred, model.notices()).flatMap(List::stream).toList());
+        model, origin, Stream.of(inferred, model.notices()).flatMap(List::stream).toList());
   }
 
   /** The file that {@code spec} names, null if it names none. */

@@ -98,6 +98,7 @@ final class StudentRun implements AutoCloseable {
     this.folder =
         new RunFolder(
             options.runRoot().resolve(spec.getRun()),
+            checkpoints(spec, options),
             learner,
             records,
             numerics.getFactsMap(),
@@ -123,13 +124,20 @@ final class StudentRun implements AutoCloseable {
             spec.getStudent().getMeanList(), spec.getStudent().getStdList());
     RunData data = RunData.open(spec, config, options.dataRoot(), turns);
     Guide guide = null;
+    StartingModel start = null;
+    boolean opened = false;
     try {
       config = config.withClasses(data.classes().size());
+      CheckpointStore checkpoints = checkpoints(spec, options);
+      // Nothing large is loaded before it is known that there is a place for it.
+      checkpoints.newestStep();
+      List<String> notices = new ArrayList<>(found.notices());
       TeacherView view = null;
       if (spec.hasTeacherGrid()) {
         Masking masking = spec.getMasking();
         if (masking.getCriterion() == Masking.Criterion.CRITERION_MODEL) {
           guide = Guide.open(masking, config, options.dataRoot());
+          guide.notices().forEach(notice -> notices.add("masking.model: " + notice));
         }
         view =
             new TeacherView(
@@ -137,25 +145,25 @@ final class StudentRun implements AutoCloseable {
                 config,
                 new PatchChoice(masking, config, guide, spec.getSeed()));
       }
-      List<String> notices = new ArrayList<>(found.notices());
-      if (guide != null) {
-        guide.notices().forEach(notice -> notices.add("masking.model: " + notice));
+      start = StartingModel.of(spec, config, notices, options.dataRoot());
+      StudentRun run = new StudentRun(spec, options, metrics, data, view, guide, start);
+      opened = true;
+      return run;
+    } finally {
+      if (!opened) {
+        if (start != null) {
+          start.model().close();
+        }
+        if (guide != null) {
+          guide.close();
+        }
+        data.close();
       }
-      return new StudentRun(
-          spec,
-          options,
-          metrics,
-          data,
-          view,
-          guide,
-          StartingModel.of(spec, config, notices, options.dataRoot()));
-    } catch (RuntimeException e) {
-      if (guide != null) {
-        guide.close();
-      }
-      data.close();
-      throw e;
     }
+  }
+
+  private static CheckpointStore checkpoints(OpenStudent spec, StudentOptions options) {
+    return new CheckpointStore(options.runRoot().resolve(spec.getRun()).resolve("checkpoints"));
   }
 
   private static int threads(OpenStudent spec, StudentOptions options) {

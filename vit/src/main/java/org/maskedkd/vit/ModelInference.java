@@ -122,7 +122,7 @@ public record ModelInference(VitConfig config, String notice) {
     return new ModelInference(
         config,
         "the tensors of %s are of %s; %s"
-            .formatted(tensors.path(), config.canonical(), assumed(tensors, json, clip)));
+            .formatted(tensors.path(), config.canonical(), assumed(tensors, json, config)));
   }
 
   private static int heads(NamedTensors tensors, JsonNode json, int width) {
@@ -134,16 +134,25 @@ public record ModelInference(VitConfig config, String notice) {
     if (said.canConvertToInt()) {
       return said.asInt();
     }
-    return width == HUGE_WIDTH ? HUGE_HEADS : Math.max(1, width / USUAL_HEAD_WIDTH);
+    if (width == HUGE_WIDTH) {
+      return HUGE_HEADS;
+    }
+    if (width % USUAL_HEAD_WIDTH != 0) {
+      throw new WeightsException(
+          "%s: how many heads the %d features have no tensor tells, nor num_attention_heads in a config.json beside it; name the model instead of '%s'"
+              .formatted(tensors.path(), width, AUTO));
+    }
+    return width / USUAL_HEAD_WIDTH;
   }
 
-  private static String assumed(NamedTensors tensors, JsonNode json, boolean clip) {
+  private static String assumed(NamedTensors tensors, JsonNode json, VitConfig config) {
+    boolean clip = config.traits().preNorm();
     List<String> parts =
         List.of(
             json.path("num_attention_heads").canConvertToInt()
                     || tensors.contains("blocks.0.attn.proj_l.weight")
                 ? ""
-                : "heads of %d features".formatted(USUAL_HEAD_WIDTH),
+                : "heads of %d features".formatted(config.width() / config.heads()),
             json.path("layer_norm_eps").isNumber() ? "" : "eps",
             clip ? "CLIP's activation, mean and std" : "ImageNet's mean and std",
             tensors.contains("head.weight") ? "" : USUAL_CLASSES + " classes");

@@ -64,7 +64,14 @@ final class NamedTensors implements AutoCloseable {
     this.file = file;
     this.huggingFace = huggingFace;
     for (String name : file.names()) {
-      bare.put(name.startsWith(wrappers) ? name.substring(wrappers.length()) : name, name);
+      String stripped = name.startsWith(wrappers) ? name.substring(wrappers.length()) : name;
+      String other = bare.put(stripped, name);
+      if (other != null) {
+        file.close();
+        throw new WeightsException(
+            "%s holds both %s and %s, which are the same parameter; take one of them out"
+                .formatted(file.path(), other, name));
+      }
     }
   }
 

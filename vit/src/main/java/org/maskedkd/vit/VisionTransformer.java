@@ -216,42 +216,45 @@ public final class VisionTransformer implements AutoCloseable {
     for (int i = 0; i < config.depth(); i++) {
       VitBlock block = blocks.get(i);
       NDArray entered = x;
-      if (i == asked && wanted != null && !config.attendsByClass()) {
-        // No scope, which would end the attention with the rest.
-        NDArray qkv = block.qkv(x);
-        attention =
-            switch (wanted.from()) {
-              case CLASS -> Ops.classAttention(qkv, config.heads());
-              case PATCHES -> Ops.patchAttention(qkv, config.heads(), config.prefixTokens());
-            };
-        x = block.attend(x, qkv, scale(dropPath, 2 * i, x));
-        x = block.mlp(x, scale(dropPath, 2 * i + 1, x));
-      } else {
-        // Closing a block's intermediates at once is what bounds memory; a recorded graph holds on
-        // to what it needs.
-        try (Scope scope = Scope.open()) {
-          x = block.attend(x, block.qkv(x), scale(dropPath, 2 * i, x));
-          x = scope.keep(block.mlp(x, scale(dropPath, 2 * i + 1, x)));
+      // Of no scope, since the one that it was made in is closed.
+      try (entered) {
+        if (i == asked && wanted != null && !config.attendsByClass()) {
+          // No scope, which would end the attention with the rest.
+          NDArray qkv = block.qkv(x);
+          attention =
+              switch (wanted.from()) {
+                case CLASS -> Ops.classAttention(qkv, config.heads());
+                case PATCHES -> Ops.patchAttention(qkv, config.heads(), config.prefixTokens());
+              };
+          x = block.attend(x, qkv, scale(dropPath, 2 * i, x));
+          x = block.mlp(x, scale(dropPath, 2 * i + 1, x));
+        } else {
+          // Closing a block's intermediates at once is what bounds memory; a recorded graph holds
+          // on to what it needs.
+          try (Scope scope = Scope.open()) {
+            x = block.attend(x, block.qkv(x), scale(dropPath, 2 * i, x));
+            x = scope.keep(block.mlp(x, scale(dropPath, 2 * i + 1, x)));
+          }
         }
       }
-      entered.close();
     }
     return config.attendsByClass() ? byClass(x, asked) : new Trunk(x, attention);
   }
 
   /** The class token, which enters here. */
   private Trunk byClass(NDArray patches, int asked) {
-    NDArray one = Ops.tokens(patches, 0, 1);
-    NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
-    NDArray attention = null;
-    for (int i = 0; i < classBlocks.size(); i++) {
-      if (i == asked) {
-        attention = classBlocks.get(i).attention(token, patches);
+    try (patches) {
+      NDArray one = Ops.tokens(patches, 0, 1);
+      NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
+      NDArray attention = null;
+      for (int i = 0; i < classBlocks.size(); i++) {
+        if (i == asked) {
+          attention = classBlocks.get(i).attention(token, patches);
+        }
+        token = classBlocks.get(i).apply(token, patches);
       }
-      token = classBlocks.get(i).apply(token, patches);
+      return new Trunk(token, attention);
     }
-    patches.close();
-    return new Trunk(token, attention);
   }
 
   private VitOutput output(Trunk trunk) {

@@ -199,11 +199,12 @@ public record VitConfig(
    * The same model for the input statistics that a user asks for. ImageNet's are everybody's
    * default and leave a model that has others (CLIP) its own.
    *
-   * @param wantedMean empty for the model's own
+   * @param wantedMean empty, as {@code wantedStd} then is, for the model's own
    */
   public VitConfig withWantedStatistics(List<Double> wantedMean, List<Double> wantedStd) {
     boolean usual =
-        wantedMean.isEmpty() || wantedMean.equals(IMAGENET_MEAN) && wantedStd.equals(IMAGENET_STD);
+        (wantedMean.isEmpty() && wantedStd.isEmpty())
+            || (wantedMean.equals(IMAGENET_MEAN) && wantedStd.equals(IMAGENET_STD));
     return usual ? this : withStatistics(wantedMean, wantedStd);
   }
 

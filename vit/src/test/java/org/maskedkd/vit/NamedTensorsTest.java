@@ -226,4 +226,22 @@ final class NamedTensorsTest {
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("name the model");
   }
+
+  @Test
+  void load_sameParameterTwice_isRefusedNamingBoth() throws IOException {
+    VitConfig config = ModelZoo.parse(SIZE);
+    Path file = renamed(config, name -> name.equals("norm.bias") ? "head.bias" : "model." + name);
+    assertThatThrownBy(() -> digest(config, file))
+        .isInstanceOf(WeightsException.class)
+        .hasMessageContainingAll("model.head.bias", "head.bias", "same parameter");
+  }
+
+  @Test
+  void infer_widthWithoutUsualHeads_isNotGuessed() throws IOException {
+    VitConfig config = ModelZoo.parse(SIZE.replace("width=128", "width=96"));
+    Path file = renamed(config, name -> name);
+    assertThatThrownBy(() -> ModelInference.of(file))
+        .isInstanceOf(WeightsException.class)
+        .hasMessageContainingAll("96 features", "num_attention_heads");
+  }
 }
