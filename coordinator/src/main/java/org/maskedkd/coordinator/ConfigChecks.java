@@ -138,6 +138,10 @@ final class ConfigChecks {
     share("distillation.alpha", c.distillation().alpha());
     positive("distillation.temperature", c.distillation().temperature());
     RunConfig.Optimizer o = c.optimizer();
+    require(
+        o.layerDecay() > 0 && o.layerDecay() <= 1,
+        "optimizer.layer-decay is %s, expected (0, 1]",
+        o.layerDecay());
     positive("optimizer.learning-rate", o.learningRate());
     notNegative("optimizer.min-learning-rate", o.minLearningRate());
     notNegative("optimizer.warmup-learning-rate", o.warmupLearningRate());
@@ -169,6 +173,7 @@ final class ConfigChecks {
         a.ratioMin(),
         a.ratioMax());
     share("augmentation.flip", a.flip());
+    atLeast("augmentation.repeats", a.repeats(), 1);
     notNegative("augmentation.mixup", a.mixup());
     notNegative("augmentation.cutmix", a.cutmix());
     share("augmentation.mix-probability", a.mixProbability());

@@ -57,16 +57,18 @@ final class Resumption {
    * Keys that came after the first checkpoints: with these values they leave the digest as it was.
    */
   private static final Map<String, String> LATER =
-      Map.of(
-          "schedule.stale-masks", "0",
-          "student.train", "\"all\"",
-          "augmentation.rand-augment", "\"\"",
-          "masking.keep-end", "0.0",
-          "masking.row", "\"class\"",
-          "masking.layer", "-1",
-          "masking.order", "\"top\"",
-          "masking.random-share", "0.0",
-          "masking.model", "\"\"");
+      Map.ofEntries(
+          Map.entry("schedule.stale-masks", "0"),
+          Map.entry("student.train", "\"all\""),
+          Map.entry("augmentation.rand-augment", "\"\""),
+          Map.entry("masking.keep-end", "0.0"),
+          Map.entry("masking.row", "\"class\""),
+          Map.entry("masking.layer", "-1"),
+          Map.entry("masking.order", "\"top\""),
+          Map.entry("masking.random-share", "0.0"),
+          Map.entry("masking.model", "\"\""),
+          Map.entry("augmentation.repeats", "1"),
+          Map.entry("optimizer.layer-decay", "1.0"));
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
   private static final Set<String> PLACES =

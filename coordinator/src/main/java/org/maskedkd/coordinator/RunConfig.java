@@ -214,6 +214,7 @@ public record RunConfig(
       double ratioMax,
       double flip,
       String randAugment,
+      int repeats,
       double mixup,
       double cutmix,
       double mixProbability,
@@ -239,6 +240,7 @@ public record RunConfig(
           .setRatioMax(ratioMax)
           .setFlip(flip)
           .setRandAugment(randAugment)
+          .setRepeats(repeats)
           .setMixupAlpha(mixup)
           .setCutmixAlpha(cutmix)
           .setMixProbability(mixProbability)
@@ -260,7 +262,8 @@ public record RunConfig(
       double beta2,
       double epsilon,
       double weightDecay,
-      double clipNorm) {}
+      double clipNorm,
+      double layerDecay) {}
 
   /** The moving average of the weights. */
   public record Ema(double decay) {}

@@ -118,6 +118,7 @@ final class Specs {
         .setEpsilon(o.epsilon())
         .setWeightDecay(o.weightDecay())
         .setClipNorm(o.clipNorm())
+        .setLayerDecay(o.layerDecay())
         .setEmaDecay(config.ema().decay())
         .build();
   }

@@ -37,7 +37,7 @@ class ConfigLoaderTest {
             new RunConfig.Schedule(
                 300, 1024, MicroBatches.uniform(4), 1024, Order.EAGER, 0, false));
     assertThat(config.optimizer())
-        .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0));
+        .isEqualTo(new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0, 1));
     assertThat(config.augmentation())
         .isEqualTo(
             new RunConfig.Augmentation(
@@ -49,6 +49,7 @@ class ConfigLoaderTest {
                 4.0 / 3,
                 0.5,
                 "",
+                1,
                 0.8,
                 1,
                 1,

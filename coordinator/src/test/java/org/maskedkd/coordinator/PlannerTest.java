@@ -71,7 +71,7 @@ class PlannerTest {
     // "train_lr" of DeiT's own log for batch 1024, which its scheduler gave to whole epochs.
     LearningRates rates =
         new LearningRates(
-            new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0), 300, 1000);
+            new RunConfig.Optimizer(1e-3, 1e-5, 5, 1e-6, 0.9, 0.999, 1e-8, 0.05, 0, 1), 300, 1000);
 
     assertThat(rates.at(1)).isCloseTo(1e-6, within(1e-18));
     assertThat(rates.at(1001)).isCloseTo(2.008e-4, within(1e-15));
@@ -86,7 +86,8 @@ class PlannerTest {
   @Test
   void rates_betweenEpochs_moveWithEachStep() {
     LearningRates rates =
-        new LearningRates(new RunConfig.Optimizer(1e-3, 0, 1, 0, 0.9, 0.999, 1e-8, 0.05, 0), 2, 4);
+        new LearningRates(
+            new RunConfig.Optimizer(1e-3, 0, 1, 0, 0.9, 0.999, 1e-8, 0.05, 0, 1), 2, 4);
 
     assertThat(rates.at(2)).isCloseTo(2.5e-4, within(1e-15));
     assertThat(rates.at(4)).isCloseTo(7.5e-4, within(1e-15));

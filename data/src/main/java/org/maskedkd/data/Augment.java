@@ -11,6 +11,7 @@ package org.maskedkd.data;
  * @param ratioMax largest width to height
  * @param flip probability of a horizontal flip
  * @param randAugment timm's notation, such as {@code rand-m9-mstd0.5-inc1}; empty for none
+ * @param repeats how often an epoch shows each of its images, one after the other
  * @param mixupAlpha 0 for no mixup
  * @param cutmixAlpha 0 for no cutmix
  * @param mixProbability probability that a batch is mixed at all
@@ -28,6 +29,7 @@ public record Augment(
     double ratioMax,
     double flip,
     String randAugment,
+    int repeats,
     double mixupAlpha,
     double cutmixAlpha,
     double mixProbability,
@@ -37,6 +39,7 @@ public record Augment(
     double evalCrop) {
 
   private static final int MOST_PADDING = 4096;
+  private static final int MOST_REPEATS = 1000;
 
   /** Where the model's square comes from. */
   public enum Crop {
@@ -58,6 +61,7 @@ public record Augment(
     require(ratioMin > 0 && ratioMin <= ratioMax, "ratioMin", ratioMin, "above 0, to ratioMax");
     require(Double.isFinite(ratioMax), "ratioMax", ratioMax, "finite");
     require(isShare(flip), "flip", flip, "in [0, 1]");
+    require(repeats >= 1 && repeats <= MOST_REPEATS, "repeats", repeats, "in [1, 1000]");
     if (!randAugment.isEmpty()) {
       RandAugment.parse(randAugment);
     }
@@ -72,18 +76,18 @@ public record Augment(
 
   /** The evaluation's centre crop and nothing else. */
   public static Augment none(double evalCrop) {
-    return new Augment(Crop.CENTER, 0, 1, 1, 1, 1, 0, "", 0, 0, 0, 0, 0, 0, evalCrop);
+    return new Augment(Crop.CENTER, 0, 1, 1, 1, 1, 0, "", 1, 0, 0, 0, 0, 0, 0, evalCrop);
   }
 
   /** Random resized crops (8 to 100 % of the area, 3:4 to 4:3) and flips. */
   public static Augment cropsAndFlips(double evalCrop) {
     return new Augment(
-        Crop.RANDOM_RESIZED, 0, 0.08, 1, 3.0 / 4, 4.0 / 3, 0.5, "", 0, 0, 0, 0, 0, 0, evalCrop);
+        Crop.RANDOM_RESIZED, 0, 0.08, 1, 3.0 / 4, 4.0 / 3, 0.5, "", 1, 0, 0, 0, 0, 0, 0, evalCrop);
   }
 
   /** Random shifts by up to {@code padding} pixels and flips, the custom for small images. */
   public static Augment shiftsAndFlips(int padding) {
-    return new Augment(Crop.PAD, padding, 1, 1, 1, 1, 0.5, "", 0, 0, 0, 0, 0, 0, 1);
+    return new Augment(Crop.PAD, padding, 1, 1, 1, 1, 0.5, "", 1, 0, 0, 0, 0, 0, 0, 1);
   }
 
   /** The same crops and flips with mixing. */
@@ -98,6 +102,7 @@ public record Augment(
         ratioMax,
         flip,
         randAugment,
+        repeats,
         mixupAlpha,
         cutmixAlpha,
         mixProbability,
@@ -118,6 +123,28 @@ public record Augment(
         ratioMax,
         flip,
         policy,
+        repeats,
+        mixupAlpha,
+        cutmixAlpha,
+        mixProbability,
+        cutmixShare,
+        erasing,
+        labelSmoothing,
+        evalCrop);
+  }
+
+  /** The same with each image shown so often in an epoch. */
+  public Augment withRepeats(int times) {
+    return new Augment(
+        crop,
+        padding,
+        scaleMin,
+        scaleMax,
+        ratioMin,
+        ratioMax,
+        flip,
+        randAugment,
+        times,
         mixupAlpha,
         cutmixAlpha,
         mixProbability,
@@ -138,6 +165,7 @@ public record Augment(
         ratioMax,
         flip,
         randAugment,
+        repeats,
         mixupAlpha,
         cutmixAlpha,
         mixProbability,

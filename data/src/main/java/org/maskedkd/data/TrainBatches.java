@@ -4,9 +4,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Training batches without end. The batch of a step follows from the seed and the step alone: every
- * epoch is a new permutation of the images, of which the last {@code size mod batch} are left out;
- * what varies an image is drawn for its place in the epoch; what mixes a batch is drawn for the
- * step.
+ * epoch is a new permutation of the images, of which the last {@code size mod batch} are left out
+ * (with repeats: of which the first ones come several times, and the others not at all); what
+ * varies an image is drawn for its place in the epoch; what mixes a batch is drawn for the step.
  *
  * <p>The order is timm's: crop, flip, RandAugment, erasing per image, then mixing on the whole
  * batch. Targets are smoothed before they are mixed.
@@ -81,7 +81,7 @@ public final class TrainBatches extends Batches {
     int[] indices = new int[batch];
     int[] labels = new int[batch];
     for (int i = 0; i < batch; i++) {
-      indices[i] = order[(int) place(step, i)];
+      indices[i] = order[(int) (place(step, i) / augment.repeats())];
       labels[i] = source.label(indices[i]);
     }
     int classes = source.classes().size();

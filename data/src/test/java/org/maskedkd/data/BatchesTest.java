@@ -134,7 +134,8 @@ class BatchesTest {
 
   @Test
   void flip_halfOfTheSamples_areMirrored() {
-    Augment flips = new Augment(Augment.Crop.CENTER, 0, 1, 1, 1, 1, 0.5, "", 0, 0, 0, 0, 0, 0, 1);
+    Augment flips =
+        new Augment(Augment.Crop.CENTER, 0, 1, 1, 1, 1, 0.5, "", 1, 0, 0, 0, 0, 0, 0, 1);
     ImageSource source = images(100, SIZE, SIZE);
     TrainBatches batches = train(source, 100, flips, 12);
     int mirrored = 0;
@@ -152,6 +153,37 @@ class BatchesTest {
       }
     }
     assertThat(mirrored).as("seed 12").isCloseTo(1000, within(110));
+  }
+
+  @Test
+  void repeats_three_showEachImageOfAnEpochThreeTimesVariedAnew() {
+    ImageSource source = images(90, SIZE, SIZE);
+    TrainBatches batches = train(source, 30, Augment.shiftsAndFlips(3).withRepeats(3), 12);
+    assertThat(batches.stepsPerEpoch()).isEqualTo(3);
+    for (int epoch = 0; epoch < 2; epoch++) {
+      int[] seen = new int[90];
+      int alike = 0;
+      for (long step = 1 + 3L * epoch; step <= 3 + 3L * epoch; step++) {
+        Batch batch = batches.batch(step);
+        for (int i = 0; i < 30; i++) {
+          seen[batch.indices()[i]]++;
+          boolean again = i % 3 > 0;
+          assertThat(again).isEqualTo(i > 0 && batch.indices()[i] == batch.indices()[i - 1]);
+          int bytes = batch.imageBytes();
+          if (again
+              && Arrays.mismatch(
+                      Arrays.copyOfRange(batch.images(), (i - 1) * bytes, i * bytes),
+                      Arrays.copyOfRange(batch.images(), i * bytes, (i + 1) * bytes))
+                  < 0) {
+            alike++;
+          }
+        }
+      }
+      assertThat(seen).containsOnly(0, 3);
+      assertThat(Arrays.stream(seen).sum()).isEqualTo(90);
+      // One of 98 shifts and flips, of 60 pairs.
+      assertThat(alike).as("seed 12").isLessThan(6);
+    }
   }
 
   @Test

@@ -111,7 +111,22 @@ class FramingTest {
   void randomBox_stripThatFitsNoBox_takesTheMiddleAtTheLargestRatio() {
     Augment large =
         new Augment(
-            Augment.Crop.RANDOM_RESIZED, 0, 0.9, 1, 3.0 / 4, 4.0 / 3, 0, "", 0, 0, 0, 0, 0, 0, 1);
+            Augment.Crop.RANDOM_RESIZED,
+            0,
+            0.9,
+            1,
+            3.0 / 4,
+            4.0 / 3,
+            0,
+            "",
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1);
 
     Framing.Box box = Framing.randomBox(30, 1000, large, Draws.of(1, Draws.Stream.CROP));
 

@@ -41,6 +41,7 @@ public final class Augmenting {
         wire.getRatioMax(),
         wire.getFlip(),
         wire.getRandAugment(),
+        Math.max(1, wire.getRepeats()),
         wire.getMixupAlpha(),
         wire.getCutmixAlpha(),
         wire.getMixProbability(),

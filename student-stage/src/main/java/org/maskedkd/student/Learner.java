@@ -42,21 +42,36 @@ final class Learner implements AutoCloseable {
     this.parameters = List.copyOf(model.parameters().values());
     this.gradients = new Gradients(List.copyOf(model.trained().values()));
     this.optimizer =
-        new AdamW(
-            groups(model, recipe.getWeightDecay()),
-            recipe.getBeta1(),
-            recipe.getBeta2(),
-            recipe.getEpsilon());
+        new AdamW(groups(model, recipe), recipe.getBeta1(), recipe.getBeta2(), recipe.getEpsilon());
     this.ema = recipe.getEmaDecay() > 0 ? new Ema(parameters, recipe.getEmaDecay()) : null;
     this.clipNorm = recipe.getClipNorm();
   }
 
-  /** Decay acts on weight matrices alone, see {@link VisionTransformer#decays}. */
-  private static List<AdamW.Group> groups(VisionTransformer model, double weightDecay) {
-    List<NDArray> decaying = new ArrayList<>();
-    List<NDArray> others = new ArrayList<>();
-    model.trained().forEach((name, p) -> (model.decays(name) ? decaying : others).add(p));
-    return List.of(new AdamW.Group(decaying, weightDecay), new AdamW.Group(others, 0));
+  /**
+   * Decay acts on weight matrices alone, see {@link VisionTransformer#decays}. With a decay of the
+   * rate over the layers each of them has groups of its own, and the head the whole rate.
+   */
+  private static List<AdamW.Group> groups(VisionTransformer model, Optimization recipe) {
+    // 0 stands for none.
+    double layerDecay = recipe.getLayerDecay() == 0 ? 1 : recipe.getLayerDecay();
+    List<AdamW.Group> groups = new ArrayList<>();
+    for (int layer = layerDecay == 1 ? model.layers() : 0; layer <= model.layers(); layer++) {
+      List<NDArray> decaying = new ArrayList<>();
+      List<NDArray> others = new ArrayList<>();
+      int own = layer;
+      model
+          .trained()
+          .forEach(
+              (name, p) -> {
+                if (layerDecay == 1 || model.layer(name) == own) {
+                  (model.decays(name) ? decaying : others).add(p);
+                }
+              });
+      double scale = Math.pow(layerDecay, model.layers() - layer);
+      groups.add(new AdamW.Group(decaying, recipe.getWeightDecay(), scale));
+      groups.add(new AdamW.Group(others, 0, scale));
+    }
+    return groups;
   }
 
   VisionTransformer model() {

@@ -99,6 +99,11 @@ final class OpenCheck {
     require(o.getBeta2() >= 0 && o.getBeta2() < 1, "optimizer.beta2", "in [0, 1)", o.getBeta2());
     require(o.getEpsilon() >= 0, "optimizer.epsilon", "at least 0", o.getEpsilon());
     require(o.getWeightDecay() >= 0, "optimizer.weight-decay", "at least 0", o.getWeightDecay());
+    require(
+        o.getLayerDecay() >= 0 && o.getLayerDecay() <= 1,
+        "optimizer.layer-decay",
+        "in [0, 1]",
+        o.getLayerDecay());
     require(o.getClipNorm() >= 0, "optimizer.clip-norm", "at least 0", o.getClipNorm());
     require(o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
   }

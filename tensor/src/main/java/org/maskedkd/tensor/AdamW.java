@@ -22,10 +22,19 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AdamW implements AutoCloseable {
 
-  /** Parameters that share a weight decay. */
-  public record Group(List<NDArray> parameters, double weightDecay) {
+  /**
+   * Parameters that share a weight decay and a share of the learning rate.
+   *
+   * @param rateScale what the learning rate is multiplied with
+   */
+  public record Group(List<NDArray> parameters, double weightDecay, double rateScale) {
     public Group {
       parameters = List.copyOf(parameters);
+    }
+
+    /** With the whole learning rate. */
+    public Group(List<NDArray> parameters, double weightDecay) {
+      this(parameters, weightDecay, 1);
     }
   }
 
@@ -138,7 +147,7 @@ public final class AdamW implements AutoCloseable {
           state.firstList,
           state.secondList,
           state.stepList,
-          learningRate,
+          learningRate * state.group.rateScale(),
           beta1,
           beta2,
           state.group.weightDecay(),

@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Ops;
@@ -40,6 +42,8 @@ public final class VisionTransformer implements AutoCloseable {
     /** Evaluation only: nothing is ever recorded. */
     FROZEN
   }
+
+  private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d+)\\..*");
 
   private final VitConfig config;
   private final Precision precision;
@@ -151,6 +155,28 @@ public final class VisionTransformer implements AutoCloseable {
     return weight(name).getShape().dimension() > 1
         && !name.endsWith("_token")
         && !name.equals("pos_embed");
+  }
+
+  /**
+   * How far a parameter is from the input: 0 for what makes the tokens, i + 1 for block i, {@link
+   * #layers} for all that follows the blocks.
+   */
+  public int layer(String name) {
+    Matcher block = BLOCK.matcher(name);
+    if (block.matches()) {
+      return Integer.parseInt(block.group(1)) + 1;
+    }
+    boolean first =
+        name.startsWith("patch_embed.")
+            || name.startsWith("norm_pre.")
+            || name.equals("pos_embed")
+            || (name.endsWith("_token") && !config.attendsByClass());
+    return first ? 0 : layers();
+  }
+
+  /** Of what follows the blocks, see {@link #layer}. */
+  public int layers() {
+    return config.depth() + 1;
   }
 
   /** The forward pass on whole images. */
