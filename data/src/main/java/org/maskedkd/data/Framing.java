@@ -21,17 +21,18 @@ final class Framing {
     return resized.crop(top, left, size, size);
   }
 
-  static Image randomResized(Image image, int size, Augment augment, Draws draws) {
-    Box box = randomBox(image.height(), image.width(), augment, draws);
+  static Image randomResized(Image image, int size, Augment.Cropping cropping, Draws draws) {
+    Box box = randomBox(image.height(), image.width(), cropping, draws);
     return Resize.to(image.crop(box.top, box.left, box.height, box.width), size, size);
   }
 
   /** The Inception crop: area uniform, aspect ratio log-uniform, ten attempts, then the middle. */
-  static Box randomBox(int height, int width, Augment augment, Draws draws) {
-    double logMin = StrictMath.log(augment.ratioMin());
-    double logMax = StrictMath.log(augment.ratioMax());
+  static Box randomBox(int height, int width, Augment.Cropping cropping, Draws draws) {
+    double logMin = StrictMath.log(cropping.ratioMin());
+    double logMax = StrictMath.log(cropping.ratioMax());
     for (int i = 0; i < ATTEMPTS; i++) {
-      double area = (double) height * width * draws.uniform(augment.scaleMin(), augment.scaleMax());
+      double area =
+          (double) height * width * draws.uniform(cropping.scaleMin(), cropping.scaleMax());
       double ratio = StrictMath.exp(draws.uniform(logMin, logMax));
       int w = (int) Math.rint(Math.sqrt(area * ratio));
       int h = (int) Math.rint(Math.sqrt(area / ratio));
@@ -42,10 +43,10 @@ final class Framing {
     double ratio = (double) width / height;
     int w = width;
     int h = height;
-    if (ratio < augment.ratioMin()) {
-      h = Math.min(height, (int) Math.rint(w / augment.ratioMin()));
-    } else if (ratio > augment.ratioMax()) {
-      w = Math.min(width, (int) Math.rint(h * augment.ratioMax()));
+    if (ratio < cropping.ratioMin()) {
+      h = Math.min(height, (int) Math.rint(w / cropping.ratioMin()));
+    } else if (ratio > cropping.ratioMax()) {
+      w = Math.min(width, (int) Math.rint(h * cropping.ratioMax()));
     }
     return new Box((height - h) / 2, (width - w) / 2, h, w);
   }
@@ -53,7 +54,7 @@ final class Framing {
   static Image padded(Image image, int size, Augment augment, Draws draws) {
     boolean fits = image.height() == size && image.width() == size;
     Image square = fits ? image : center(image, size, augment.evalCrop());
-    int padding = augment.padding();
+    int padding = augment.cropping().padding();
     int top = draws.below(2 * padding + 1) - padding;
     int left = draws.below(2 * padding + 1) - padding;
     return shift(square, top, left);

@@ -11,14 +11,14 @@ import org.jspecify.annotations.Nullable;
 record Mixing(double lambda, Framing.@Nullable Box box) {
   static final Mixing NONE = new Mixing(1, null);
 
-  static Mixing draw(Augment augment, int size, Draws draws) {
-    boolean mixup = augment.mixupAlpha() > 0;
-    boolean cutmix = augment.cutmixAlpha() > 0;
-    if (!mixup && !cutmix || !draws.chance(augment.mixProbability())) {
+  static Mixing draw(Augment.Mix mix, int size, Draws draws) {
+    boolean mixup = mix.mixupAlpha() > 0;
+    boolean cutmix = mix.cutmixAlpha() > 0;
+    if (!mixup && !cutmix || !draws.chance(mix.probability())) {
       return NONE;
     }
-    boolean cut = cutmix && (!mixup || draws.chance(augment.cutmixShare()));
-    double lambda = draws.beta(cut ? augment.cutmixAlpha() : augment.mixupAlpha());
+    boolean cut = cutmix && (!mixup || draws.chance(mix.cutmixShare()));
+    double lambda = draws.beta(cut ? mix.cutmixAlpha() : mix.mixupAlpha());
     return cut
         ? cutmix(lambda, size, draws.below(size), draws.below(size))
         : new Mixing(lambda, null);

@@ -116,9 +116,9 @@ public final class TrainBatches extends Batches {
 
   private Image frame(Image image, int epoch, long place) {
     Draws draws = draws(Draws.Stream.CROP, epoch, place);
-    return switch (augment.crop()) {
+    return switch (augment.cropping().crop()) {
       case CENTER -> Framing.center(image, size, augment.evalCrop());
-      case RANDOM_RESIZED -> Framing.randomResized(image, size, augment, draws);
+      case RANDOM_RESIZED -> Framing.randomResized(image, size, augment.cropping(), draws);
       case PAD -> Framing.padded(image, size, augment, draws);
     };
   }
@@ -129,7 +129,8 @@ public final class TrainBatches extends Batches {
 
   @Override
   void mix(Batch batch, int position) {
-    Mixing mixing = Mixing.draw(augment, size, Draws.of(seed, Draws.Stream.MIX, batch.step()));
+    Mixing mixing =
+        Mixing.draw(augment.mix(), size, Draws.of(seed, Draws.Stream.MIX, batch.step()));
     int partner = batch.count() - 1 - position;
     mixing.apply(batch.images(), position, partner, size);
     target(mixing, batch, position, partner);

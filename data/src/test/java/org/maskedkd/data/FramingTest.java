@@ -9,7 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class FramingTest {
-  private static final Augment CROPS = Augment.cropsAndFlips(0.875);
+  private static final Augment.Cropping CROPS = Augment.Cropping.INCEPTION;
 
   @Test
   void center_imageOfTheRightSize_isUntouched() {
@@ -109,24 +109,8 @@ class FramingTest {
 
   @Test
   void randomBox_stripThatFitsNoBox_takesTheMiddleAtTheLargestRatio() {
-    Augment large =
-        new Augment(
-            Augment.Crop.RANDOM_RESIZED,
-            0,
-            0.9,
-            1,
-            3.0 / 4,
-            4.0 / 3,
-            0,
-            "",
-            1,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            1);
+    Augment.Cropping large =
+        new Augment.Cropping(Augment.Crop.RANDOM_RESIZED, 0, 0.9, 1, 3.0 / 4, 4.0 / 3);
 
     Framing.Box box = Framing.randomBox(30, 1000, large, Draws.of(1, Draws.Stream.CROP));
 

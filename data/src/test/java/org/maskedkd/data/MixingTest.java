@@ -89,7 +89,7 @@ class MixingTest {
     int cut = 0;
     int draws = 20_000;
     for (int i = 0; i < draws; i++) {
-      Mixing mixing = Mixing.draw(augment, 32, Draws.of(3, Draws.Stream.MIX, i));
+      Mixing mixing = Mixing.draw(augment.mix(), 32, Draws.of(3, Draws.Stream.MIX, i));
       none += mixing == Mixing.NONE ? 1 : 0;
       cut += mixing.box() != null ? 1 : 0;
     }
@@ -103,7 +103,8 @@ class MixingTest {
     Augment augment = Augment.none(1).withMixing(0, 1, 1, 0);
 
     for (int i = 0; i < 50; i++) {
-      assertThat(Mixing.draw(augment, 32, Draws.of(3, Draws.Stream.MIX, i)).box()).isNotNull();
+      assertThat(Mixing.draw(augment.mix(), 32, Draws.of(3, Draws.Stream.MIX, i)).box())
+          .isNotNull();
     }
   }
 

@@ -25,27 +25,29 @@ public final class Augmenting {
    */
   public static Augment of(Augmentation wire, int size) {
     return new Augment(
-        switch (wire.getCrop()) {
-          case CROP_CENTER -> Augment.Crop.CENTER;
-          case CROP_RANDOM_RESIZED -> Augment.Crop.RANDOM_RESIZED;
-          case CROP_PAD -> Augment.Crop.PAD;
-          case CROP_UNSPECIFIED, UNRECOGNIZED ->
-              throw new IllegalArgumentException(
-                  "augmentation.crop must be center, random-resized or pad, found "
-                      + wire.getCrop());
-        },
-        wire.getPadding(),
-        wire.getScaleMin(),
-        wire.getScaleMax(),
-        wire.getRatioMin(),
-        wire.getRatioMax(),
+        new Augment.Cropping(
+            switch (wire.getCrop()) {
+              case CROP_CENTER -> Augment.Crop.CENTER;
+              case CROP_RANDOM_RESIZED -> Augment.Crop.RANDOM_RESIZED;
+              case CROP_PAD -> Augment.Crop.PAD;
+              case CROP_UNSPECIFIED, UNRECOGNIZED ->
+                  throw new IllegalArgumentException(
+                      "augmentation.crop must be center, random-resized or pad, found "
+                          + wire.getCrop());
+            },
+            wire.getPadding(),
+            wire.getScaleMin(),
+            wire.getScaleMax(),
+            wire.getRatioMin(),
+            wire.getRatioMax()),
         wire.getFlip(),
         wire.getRandAugment(),
         Math.max(1, wire.getRepeats()),
-        wire.getMixupAlpha(),
-        wire.getCutmixAlpha(),
-        wire.getMixProbability(),
-        wire.getCutmixShare(),
+        new Augment.Mix(
+            wire.getMixupAlpha(),
+            wire.getCutmixAlpha(),
+            wire.getMixProbability(),
+            wire.getCutmixShare()),
         wire.getErasing(),
         wire.getLabelSmoothing(),
         evalCrop(wire, size));
