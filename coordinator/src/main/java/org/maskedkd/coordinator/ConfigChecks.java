@@ -52,6 +52,7 @@ final class ConfigChecks {
     atLeast("teacher.threads", c.teacher().threads(), 0);
     atLeast("teacher.replicas", c.teacher().replicas(), 1);
     atLeast("student.retry-seconds", c.student().retrySeconds(), 1);
+    atLeast("student.silence-seconds", c.student().silenceSeconds(), 1);
     atLeast("teacher.retry-seconds", c.teacher().retrySeconds(), 1);
     positive("teacher.resolve-seconds", c.teacher().resolveSeconds());
     positive("teacher.first-answer-seconds", c.teacher().firstAnswerSeconds());

@@ -42,7 +42,7 @@ record Patience(
         teacher.deadlineFactor(),
         teacher.hedgeFraction(),
         seconds(teacher.resolveSeconds()),
-        Duration.ofMinutes(30));
+        Duration.ofSeconds(config.student().silenceSeconds()));
   }
 
   private static Duration seconds(double seconds) {

@@ -33,6 +33,7 @@ final class Resumption {
           Map.entry("deterministic", "says whether other numerics are accepted"),
           Map.entry("student.threads", ROUNDING),
           Map.entry("student.retry-seconds", NO_EFFECT),
+          Map.entry("student.silence-seconds", NO_EFFECT),
           Map.entry("student.recompute", "the same result, computed in another order"),
           Map.entry("teacher.address", EXACT),
           Map.entry("teacher.replicas", EXACT),

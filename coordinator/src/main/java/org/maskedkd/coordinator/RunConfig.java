@@ -127,7 +127,8 @@ public record RunConfig(
       List<Double> mean,
       List<Double> std,
       String address,
-      int retrySeconds) {}
+      int retrySeconds,
+      int silenceSeconds) {}
 
   /** The frozen model, and the processes that hold it. */
   public record Teacher(
