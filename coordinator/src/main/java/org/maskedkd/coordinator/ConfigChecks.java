@@ -239,7 +239,8 @@ final class ConfigChecks {
     require(
         s.order() != Order.CONCURRENT_FULL
             || !c.distils()
-            || c.masking().keep() == 1 && c.masking().keepEnd() % 1 == 0
+            || (c.masking().keep() == 1
+                && (c.masking().keepEnd() == 0 || c.masking().keepEnd() == 1))
             || c.masking().criterion() != RunConfig.Criterion.STUDENT,
         "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
             + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student)",
