@@ -136,8 +136,7 @@ final class ConfigChecks {
   }
 
   private void learning(RunConfig c) {
-    share("distillation.alpha", c.distillation().alpha());
-    positive("distillation.temperature", c.distillation().temperature());
+    objective(c);
     RunConfig.Optimizer o = c.optimizer();
     require(
         o.layerDecay() > 0 && o.layerDecay() <= 1,
@@ -158,6 +157,45 @@ final class ConfigChecks {
     notNegative("optimizer.weight-decay", o.weightDecay());
     notNegative("optimizer.clip-norm", o.clipNorm());
     belowOne("ema.decay", c.ema().decay());
+  }
+
+  private void objective(RunConfig c) {
+    RunConfig.Distillation d = c.distillation();
+    share("distillation.alpha", d.alpha());
+    positive("distillation.temperature", d.temperature());
+    RunConfig.Manifold m = d.manifold();
+    RunConfig.AttentionMaps a = d.attention();
+    notNegative("distillation.manifold.weight", m.weight());
+    notNegative("distillation.manifold.patch", m.patch());
+    notNegative("distillation.manifold.sample", m.sample());
+    notNegative("distillation.manifold.random", m.random());
+    atLeast("distillation.manifold.rows", m.rows(), 1);
+    atLeast("distillation.manifold.group", m.group(), 1);
+    notNegative("distillation.attention.weight", a.weight());
+    require(
+        c.distils() || (m.weight() == 0 && a.weight() == 0 && d.heads() == RunConfig.Heads.MEAN),
+        "distillation.manifold.weight is %s, distillation.attention.weight %s and"
+            + " distillation.heads %s, which need a teacher, found none",
+        m.weight(),
+        a.weight(),
+        d.heads().name().toLowerCase(Locale.ROOT));
+    require(
+        m.weight() == 0 || m.patch() + m.sample() + m.random() > 0,
+        "distillation.manifold.weight is %s, but patch, sample and random are all 0: expected one"
+            + " of them to be more",
+        m.weight());
+    pairs("distillation.manifold", m.studentBlocks(), m.teacherBlocks());
+    pairs("distillation.attention", a.studentBlocks(), a.teacherBlocks());
+  }
+
+  private void pairs(String key, List<Integer> student, List<Integer> teacher) {
+    require(
+        student.size() == teacher.size(),
+        "%s.student-blocks %s and teacher-blocks %s are pairs: expected as many of both, or none"
+            + " for the default",
+        key,
+        student,
+        teacher);
   }
 
   private void images(RunConfig c) {
@@ -245,7 +283,31 @@ final class ConfigChecks {
         "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
             + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student)",
         c.masking().keep());
+    groups(c);
     staleMasks(c);
+  }
+
+  /** Images that are related to each other must be in one micro-batch, whatever the cut. */
+  private void groups(RunConfig c) {
+    RunConfig.Manifold m = c.distillation().manifold();
+    RunConfig.Schedule s = c.schedule();
+    if (!m.relatesImages() || m.group() < 1) {
+      return;
+    }
+    String use =
+        "distillation.manifold relates the images of a group of "
+            + m.group()
+            + " to each other (group; patch alone would not)";
+    require(
+        !s.microBatches().isAuto(),
+        "%s, and schedule.micro-batches is auto: expected a number or sizes",
+        use);
+    List<Integer> sizes = s.microBatches().isAuto() ? List.of() : Planner.sizes(s);
+    require(
+        sizes.stream().allMatch(size -> size % m.group() == 0),
+        "%s, which micro-batches must not cut: expected sizes that are multiples of it, found %s",
+        use,
+        sizes);
   }
 
   private void staleMasks(RunConfig c) {

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.DType;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
@@ -27,15 +28,22 @@ final class ForwardedInbox {
 
   private final int classes;
   private final @Nullable Grid teacherGrid;
+  private final Features features;
+  private final boolean separateHeads;
   private final Map<MicroBatchKey, TensorFrames.Assembler> forwarded = new HashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> offered = new HashMap<>();
 
   /**
    * @param teacherGrid null without teachers
+   * @param features what teachers are asked for beside their logits, in training
+   * @param separateHeads whether the student's heads have losses of their own
    */
-  ForwardedInbox(int classes, @Nullable Grid teacherGrid) {
+  ForwardedInbox(
+      int classes, @Nullable Grid teacherGrid, Features features, boolean separateHeads) {
     this.classes = classes;
     this.teacherGrid = teacherGrid;
+    this.features = features;
+    this.separateHeads = separateHeads;
   }
 
   /** Forgets what is half there. */
@@ -105,7 +113,7 @@ final class ForwardedInbox {
   }
 
   private long bytesPerSample() {
-    long scores = 2L * classes * Float.BYTES;
+    long scores = (separateHeads ? 3L : 2L) * classes * Float.BYTES;
     return teacherGrid == null
         ? scores
         : scores + (long) patches(teacherGrid) * (Integer.BYTES + patchBytes(teacherGrid));
@@ -119,10 +127,20 @@ final class ForwardedInbox {
       throw new IllegalArgumentException(
           "it has " + samples + " samples, expected 1 to " + mostSamples);
     }
-    float[] logits = Tensors.floats(tensors, "logits", samples, classes);
+    StudentLogits logits =
+        new StudentLogits(
+            Tensors.floats(tensors, "logits", samples, classes),
+            separateHeads && training(key)
+                ? Tensors.floats(tensors, "distillation_logits", samples, classes)
+                : null);
     float[] target = Tensors.floats(tensors, "target", samples, classes);
     return new ForwardedBatch(
         key, samples, logits, target, withPatches ? work(key, samples, assembler, tensors) : null);
+  }
+
+  /** Not of a probe, which asks how good the teachers are. */
+  private static boolean training(MicroBatchKey key) {
+    return key.getStep() > 0;
   }
 
   private MaskedWork work(
@@ -141,19 +159,21 @@ final class ForwardedInbox {
     TensorFrames.require(tensors, "kept_indices", DType.DTYPE_INT32, samples, kept);
     TensorFrames.require(
         tensors, "kept_patches", DType.DTYPE_UINT8, samples, kept, patchBytes(teacherGrid));
-    return new MaskedWork(key, samples, relay(key, assembler));
+    return new MaskedWork(key, samples, (int) kept, relay(key, assembler));
   }
 
   /** The frames for the teacher, their bytes untouched. */
-  private static List<MaskedMicroBatch> relay(MicroBatchKey key, TensorFrames.Assembler assembler) {
+  private List<MaskedMicroBatch> relay(MicroBatchKey key, TensorFrames.Assembler assembler) {
     List<Tensor> frames =
         assembler.frames().stream().filter(f -> RELAYED.contains(f.getName())).toList();
     List<MaskedMicroBatch> messages = new ArrayList<>();
     List<List<Tensor>> groups = TensorFrames.cut(frames);
+    Features asked = training(key) ? features : Features.getDefaultInstance();
     for (int i = 0; i < groups.size(); i++) {
       messages.add(
           MaskedMicroBatch.newBuilder()
               .setKey(key)
+              .setFeatures(asked)
               .addAllTensors(groups.get(i))
               .setLast(i == groups.size() - 1)
               .build());

@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.LossParts;
 
@@ -18,7 +19,10 @@ import org.maskedkd.proto.v1.LossParts;
  *   none   CE(z, w)
  * </pre>
  *
- * The gradient is divided by the whole batch, so that those of the micro-batches add up to the
+ * Where a student's heads have losses of their own, the second term is that of the distillation
+ * head's logits, with a gradient of its own.
+ *
+ * <p>The gradient is divided by the whole batch, so that those of the micro-batches add up to the
  * gradient of the mean. Not thread-safe: it keeps scratch rows, so that nothing is allocated per
  * sample.
  */
@@ -49,17 +53,34 @@ public final class LossFunction {
   }
 
   /**
-   * Loss and gradient of one micro-batch.
+   * Loss and gradient of one micro-batch of a student with one head.
    *
    * @param z {@code [samples, classes]}, the student's logits
-   * @param t {@code [samples, classes]}, the teacher's, or null when the kind is none
-   * @param w {@code [samples, classes]}, the target, which need not sum to one
-   * @param wholeBatch samples of all micro-batches of the step together
    * @param gradient {@code [samples, classes]}, written
-   * @return sums over the samples; not finite where an input is not
+   * @return as the other {@code apply}
    */
   public LossParts apply(
       float[] z, float @Nullable [] t, float[] w, int classes, int wholeBatch, float[] gradient) {
+    return apply(new StudentLogits(z), t, w, classes, wholeBatch, new StudentLogits(gradient));
+  }
+
+  /**
+   * Loss and gradient of one micro-batch.
+   *
+   * @param z the student's logits
+   * @param t {@code [samples, classes]}, the teacher's, or null when the kind is none
+   * @param w {@code [samples, classes]}, the target, which need not sum to one
+   * @param wholeBatch samples of all micro-batches of the step together
+   * @param gradient of the shape of {@code z}, written
+   * @return sums over the samples; not finite where an input is not
+   */
+  public LossParts apply(
+      StudentLogits z,
+      float @Nullable [] t,
+      float[] w,
+      int classes,
+      int wholeBatch,
+      StudentLogits gradient) {
     if (kind != RunConfig.Kind.NONE && t == null) {
       throw new IllegalArgumentException("a loss of kind " + kind + " needs the teacher's logits");
     }
@@ -76,14 +97,29 @@ public final class LossFunction {
     double distillation = 0;
     int studentCorrect = 0;
     int teacherCorrect = 0;
-    for (int from = 0; from < z.length; from += classes) {
+    for (int from = 0; from < w.length; from += classes) {
       int label = strongest(w, from, classes);
-      int guess = strongest(z, from, classes);
-      studentCorrect += guess == label ? 1 : 0;
-      widen(z, from, logits);
+      int guess = strongest(z.main(), from, classes);
+      widen(z.main(), from, logits);
       widen(w, from, target);
       double normalizer = softmax(logits, guess, 1, student);
       base += supervised(normalizer, (1 - alpha) / wholeBatch);
+      float[] second = z.distillation();
+      float[] secondGradient = gradient.distillation();
+      if (second != null && secondGradient != null) {
+        narrow(row, gradient.main(), from);
+        for (int c = 0; c < classes; c++) {
+          // What an evaluation reads is the mean of both heads.
+          row[c] = logits[c] + second[from + c];
+        }
+        studentCorrect += strongest(row) == label ? 1 : 0;
+        guess = strongest(second, from, classes);
+        widen(second, from, logits);
+        normalizer = softmax(logits, guess, 1, student);
+        Arrays.fill(row, 0);
+      } else {
+        studentCorrect += guess == label ? 1 : 0;
+      }
       if (t != null && kind != RunConfig.Kind.NONE) {
         int choice = strongest(t, from, classes);
         teacherCorrect += choice == label ? 1 : 0;
@@ -94,9 +130,7 @@ public final class LossFunction {
           distillation += hard(choice, normalizer, wholeBatch);
         }
       }
-      for (int c = 0; c < classes; c++) {
-        gradient[from + c] = (float) row[c];
-      }
+      narrow(row, secondGradient == null ? gradient.main() : secondGradient, from);
     }
     double scale = kind == RunConfig.Kind.SOFT ? temperature * temperature : 1;
     return LossParts.newBuilder()
@@ -112,6 +146,12 @@ public final class LossFunction {
   private static void widen(float[] x, int from, double[] into) {
     for (int c = 0; c < into.length; c++) {
       into[c] = x[from + c];
+    }
+  }
+
+  private static void narrow(double[] row, float[] into, int from) {
+    for (int c = 0; c < row.length; c++) {
+      into[from + c] = (float) row[c];
     }
   }
 
@@ -172,6 +212,14 @@ public final class LossFunction {
       into[c] *= inverse;
     }
     return max + Math.log(sum);
+  }
+
+  private static int strongest(double[] x) {
+    int best = 0;
+    for (int c = 1; c < x.length; c++) {
+      best = x[c] > x[best] ? c : best;
+    }
+    return best;
   }
 
   /** The class of the greatest value, the first of equals. */

@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import org.maskedkd.proto.v1.Blocks;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.ModelInfo;
@@ -13,6 +14,8 @@ import org.maskedkd.runtime.RunException;
 final class PeerCheck {
   private static final int MOST_CLASSES = 1 << 20;
   private static final int MOST_PIXELS = 4096;
+  private static final int MOST_BLOCKS = 1000;
+  private static final int MOST_WIDTH = 1 << 16;
 
   /** Sums in another order, of float32 values. */
   private static final double TOLERANCE = 1e-6;
@@ -44,6 +47,12 @@ final class PeerCheck {
         classes);
     Grid grid = model.getGrid();
     int patch = grid.getPatch();
+    Blocks blocks = model.getBlocks();
+    fits(
+        blocks.getCount() <= MOST_BLOCKS && blocks.getWidth() <= MOST_WIDTH,
+        peer,
+        "up to " + MOST_BLOCKS + " blocks of width up to " + MOST_WIDTH,
+        blocks.getCount() + " of " + blocks.getWidth());
     boolean sound =
         patch >= 1
             && side(grid.getImageHeight(), patch)
@@ -76,7 +85,13 @@ final class PeerCheck {
         peer,
         "epoch " + plan.epoch() + " at learning rate " + plan.learningRate(),
         "epoch " + record.getEpoch() + " at " + record.getLearningRate());
-    mean(peer, "loss", sums.getTotal() / batch, loss.getTotal());
+    double features = loss.getFeatures();
+    require(
+        features >= 0 && loss.getManifold() >= 0 && loss.getAttention() >= 0,
+        peer,
+        "losses of features of at least 0",
+        features + " of " + loss.getManifold() + " and " + loss.getAttention());
+    mean(peer, "loss", sums.getTotal() / batch + features, loss.getTotal());
     mean(peer, "base loss", sums.getBase() / batch, loss.getBase());
     mean(peer, "distillation loss", sums.getDistillation() / batch, loss.getDistillation());
     require(

@@ -141,6 +141,7 @@ final class Profiler {
         .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
         .addAllSizes(sizes)
         .setRepeats(repeats)
+        .setFeatures(stages.opened().getFeatures())
         .build();
   }
 

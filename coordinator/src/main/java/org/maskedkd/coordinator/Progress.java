@@ -174,6 +174,12 @@ public final class Progress {
     if (line.lossDistillation() != null) {
       text.append(String.format(Locale.ROOT, ", teacher %.4f", line.lossDistillation()));
     }
+    if (line.lossManifold() != null) {
+      text.append(String.format(Locale.ROOT, ", manifold %.4f", line.lossManifold()));
+    }
+    if (line.lossAttention() != null) {
+      text.append(String.format(Locale.ROOT, ", attention %.4f", line.lossAttention()));
+    }
     text.append(")  train ").append(percent(line.studentTop1()));
     append(text, "  masked teacher ", line.teacherTop1());
     append(text, "  eval ", evaluated);

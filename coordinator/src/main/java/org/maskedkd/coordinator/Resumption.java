@@ -69,7 +69,19 @@ final class Resumption {
           Map.entry("masking.random-share", "0.0"),
           Map.entry("masking.model", "\"\""),
           Map.entry("augmentation.repeats", "1"),
-          Map.entry("optimizer.layer-decay", "1.0"));
+          Map.entry("optimizer.layer-decay", "1.0"),
+          Map.entry("distillation.heads", "\"mean\""),
+          Map.entry("distillation.manifold.weight", "0.0"),
+          Map.entry("distillation.manifold.patch", "4.0"),
+          Map.entry("distillation.manifold.sample", "0.1"),
+          Map.entry("distillation.manifold.random", "0.2"),
+          Map.entry("distillation.manifold.rows", "192"),
+          Map.entry("distillation.manifold.group", "32"),
+          Map.entry("distillation.manifold.student-blocks", "[]"),
+          Map.entry("distillation.manifold.teacher-blocks", "[]"),
+          Map.entry("distillation.attention.weight", "0.0"),
+          Map.entry("distillation.attention.student-blocks", "[]"),
+          Map.entry("distillation.attention.teacher-blocks", "[]"));
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
   private static final Set<String> PLACES =

@@ -178,8 +178,46 @@ public record RunConfig(
     }
   }
 
+  /** Which of a distilled student's logits are compared with what. */
+  public enum Heads {
+    /** The mean of both heads with the target and the teacher, as an evaluation reads them. */
+    @JsonProperty("mean")
+    MEAN,
+    /** The class head's with the target, the distillation head's with the teacher. */
+    @JsonProperty("separate")
+    SEPARATE
+  }
+
   /** The loss. */
-  public record Distillation(Kind kind, double alpha, double temperature) {}
+  public record Distillation(
+      Kind kind,
+      double alpha,
+      double temperature,
+      Heads heads,
+      Manifold manifold,
+      AttentionMaps attention) {}
+
+  /** How patches relate to each other, in which the student is to be like the teacher. */
+  public record Manifold(
+      double weight,
+      double patch,
+      double sample,
+      double random,
+      int rows,
+      int group,
+      List<Integer> studentBlocks,
+      List<Integer> teacherBlocks) {
+
+    /** Whether images are related to each other, so that micro-batches must not cut a group. */
+    @JsonIgnore
+    boolean relatesImages() {
+      return weight > 0 && (sample > 0 || random > 0);
+    }
+  }
+
+  /** Where the class token looks, in which the student is to be like the teacher. */
+  public record AttentionMaps(
+      double weight, List<Integer> studentBlocks, List<Integer> teacherBlocks) {}
 
   /** The images. */
   public record Data(

@@ -2,9 +2,12 @@ package org.maskedkd.coordinator;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.AttentionMaps;
 import org.maskedkd.proto.v1.DataSpec;
-import org.maskedkd.proto.v1.Grid;
+import org.maskedkd.proto.v1.Manifold;
 import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.proto.v1.ModelInfo;
+import org.maskedkd.proto.v1.Objective;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.Optimization;
@@ -27,10 +30,15 @@ final class Specs {
         .build();
   }
 
+  /** Whether the student's heads have losses of their own. */
+  static boolean separateHeads(RunConfig config) {
+    return config.distils() && config.distillation().heads() == RunConfig.Heads.SEPARATE;
+  }
+
   /**
-   * @param teacherGrid null without teachers
+   * @param teacher null without teachers
    */
-  static OpenStudent student(RunConfig config, @Nullable Grid teacherGrid) {
+  static OpenStudent student(RunConfig config, @Nullable ModelInfo teacher) {
     OpenStudent.Builder open =
         OpenStudent.newBuilder()
             .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
@@ -43,10 +51,35 @@ final class Specs {
             .setSeed(config.seed())
             .setMaxMessageBytes(MessageLimits.ANSWER_BYTES)
             .setBatch(config.schedule().batch());
-    if (teacherGrid != null) {
-      open.setTeacherGrid(teacherGrid);
+    if (teacher != null) {
+      open.setTeacherGrid(teacher.getGrid())
+          .setTeacherBlocks(teacher.getBlocks())
+          .setObjective(objective(config));
     }
     return open.build();
+  }
+
+  private static Objective objective(RunConfig config) {
+    RunConfig.Manifold manifold = config.distillation().manifold();
+    RunConfig.AttentionMaps attention = config.distillation().attention();
+    return Objective.newBuilder()
+        .setSeparateHeads(separateHeads(config))
+        .setManifold(
+            Manifold.newBuilder()
+                .setWeight(manifold.weight())
+                .setPatch(manifold.patch())
+                .setSample(manifold.sample())
+                .setRandom(manifold.random())
+                .setRows(manifold.rows())
+                .setGroup(manifold.group())
+                .addAllStudentBlocks(manifold.studentBlocks())
+                .addAllTeacherBlocks(manifold.teacherBlocks()))
+        .setAttention(
+            AttentionMaps.newBuilder()
+                .setWeight(attention.weight())
+                .addAllStudentBlocks(attention.studentBlocks())
+                .addAllTeacherBlocks(attention.teacherBlocks()))
+        .build();
   }
 
   private static Masking masking(RunConfig config) {

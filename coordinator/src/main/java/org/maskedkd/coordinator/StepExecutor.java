@@ -347,7 +347,7 @@ final class StepExecutor {
   private void pair(ForwardedBatch micro) {
     int index = micro.key().getIndex();
     if (pool == null) {
-      backward(micro, null);
+      backward(micro, null, List.of());
       return;
     }
     pending.put(index, micro);
@@ -409,11 +409,14 @@ final class StepExecutor {
       throw new IllegalStateException("a signal without its forward: " + answer.key());
     }
     teacherSpans.add(span(answer, Operation.TEACHER));
-    backward(micro, answer.logits());
+    backward(micro, answer.logits(), answer.features());
   }
 
-  private void backward(ForwardedBatch micro, float @Nullable [] teacher) {
-    float[] gradient = new float[micro.logits().length];
+  /**
+   * @param features of the teacher, for the student to compare with its own
+   */
+  private void backward(ForwardedBatch micro, float @Nullable [] teacher, List<Tensor> features) {
+    StudentLogits gradient = micro.logits().blank();
     LossParts parts =
         loss.apply(
             micro.logits(), teacher, micro.target(), classes, plan().schedule().batch(), gradient);
@@ -426,9 +429,15 @@ final class StepExecutor {
         .setDistillation(sums.getDistillation() + parts.getDistillation())
         .setStudentCorrect(sums.getStudentCorrect() + parts.getStudentCorrect())
         .setTeacherCorrect(sums.getTeacherCorrect() + parts.getTeacherCorrect());
-    List<List<Tensor>> groups =
-        TensorFrames.cut(
-            List.of(TensorFrames.floats("logits_gradient", gradient, micro.samples(), classes)));
+    List<Tensor> tensors = new ArrayList<>();
+    tensors.add(TensorFrames.floats("logits_gradient", gradient.main(), micro.samples(), classes));
+    float[] second = gradient.distillation();
+    if (second != null) {
+      tensors.add(
+          TensorFrames.floats("distillation_logits_gradient", second, micro.samples(), classes));
+    }
+    tensors.addAll(features);
+    List<List<Tensor>> groups = TensorFrames.cut(tensors);
     for (int i = 0; i < groups.size(); i++) {
       Backward.Builder message =
           Backward.newBuilder().setKey(micro.key()).addAllTensors(groups.get(i));
@@ -441,7 +450,7 @@ final class StepExecutor {
 
   private String notFinite(ForwardedBatch micro, float @Nullable [] teacher, LossParts parts) {
     String cause =
-        !allFinite(micro.logits())
+        !allFinite(micro.logits().main()) || !allFinite(micro.logits().distillation())
             ? "the student's logits are not finite: lower optimizer.learning-rate, or set"
                 + " optimizer.clip-norm"
             : !allFinite(micro.target())
@@ -454,7 +463,10 @@ final class StepExecutor {
         Keys.describe(micro.key()), parts.getTotal(), cause, wayOut.get());
   }
 
-  private static boolean allFinite(float[] values) {
+  private static boolean allFinite(float @Nullable [] values) {
+    if (values == null) {
+      return true;
+    }
     for (float value : values) {
       if (!Float.isFinite(value)) {
         return false;

@@ -17,6 +17,10 @@ import org.maskedkd.schedule.Span;
  *
  * @param lossDistillation divergence from the teacher (temperature squared not included); null
  *     without a teacher
+ * @param lossManifold difference of how patches relate, without the weight of the whole; null
+ *     unless it is learned
+ * @param lossAttention divergence of where the class tokens look, without its weight; null unless
+ *     it is learned
  * @param teacherTop1 of the masked teacher; null without one
  * @param dataCpuSeconds CPU time of the student's process spent on making batches while the step
  *     ran
@@ -35,6 +39,8 @@ record StepLine(
     double loss,
     double lossBase,
     @Nullable Double lossDistillation,
+    @Nullable Double lossManifold,
+    @Nullable Double lossAttention,
     double studentTop1,
     @Nullable Double teacherTop1,
     double gradientNorm,
@@ -130,6 +136,8 @@ record StepLine(
         loss.getTotal(),
         loss.getBase(),
         distilled ? loss.getDistillation() : null,
+        loss.getManifold() == 0 ? null : loss.getManifold(),
+        loss.getAttention() == 0 ? null : loss.getAttention(),
         loss.getStudentCorrect() / images,
         distilled ? loss.getTeacherCorrect() / images : null,
         record.getGradientNorm(),

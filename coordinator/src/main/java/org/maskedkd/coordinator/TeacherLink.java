@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherGrpc;
@@ -93,7 +94,7 @@ final class TeacherLink {
   private TeacherPace pace = new TeacherPace();
   private State state = State.AWAY;
   private int failures;
-  private int classes;
+  private ModelInfo model = ModelInfo.getDefaultInstance();
 
   /** It has answered once, so that it is a teacher. */
   private boolean known;
@@ -242,7 +243,7 @@ final class TeacherLink {
       refused(e);
       return;
     }
-    classes = opened.getModel().getClasses();
+    model = opened.getModel();
     int limit = MessageLimits.agree(opened.getMaxMessageBytes(), name());
     stream = new DuplexStream<>(loop, limit, this::signal, this::streamFailed);
     TeacherGrpc.newStub(peer.channel()).withExecutor(loop).supervise(stream);
@@ -332,15 +333,13 @@ final class TeacherLink {
           name() + " refused " + Keys.describe(signal.getKey()) + ": " + signal.getRefused());
     }
     try {
+      SignalShape shape = new SignalShape(work, model);
       TensorFrames.Assembler assembler =
-          arriving.computeIfAbsent(
-              work.key(),
-              k -> new TensorFrames.Assembler((long) work.samples() * classes * Float.BYTES));
+          arriving.computeIfAbsent(work.key(), k -> new TensorFrames.Assembler(shape.bytes()));
       signal.getTensorsList().forEach(assembler::add);
       if (signal.getLast()) {
         arriving.remove(work.key());
-        float[] logits = Tensors.floats(assembler.finish(), "logits", work.samples(), classes);
-        finished(new TeacherAnswer(work.key(), place, logits, signal.getSpan()));
+        finished(shape.answer(place, assembler, signal.getSpan()));
       }
     } catch (IllegalArgumentException e) {
       throw new RunException(

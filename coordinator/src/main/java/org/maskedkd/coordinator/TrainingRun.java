@@ -296,15 +296,17 @@ public final class TrainingRun {
 
   private Stages open() {
     ModelInfo teacher = pool == null ? null : pool.open();
-    StudentOpened opened =
-        student.open(Specs.student(config, teacher == null ? null : teacher.getGrid()));
+    StudentOpened opened = student.open(Specs.student(config, teacher));
     Handshake.check(config, student.name(), opened, teacher);
     PeerCheck.student(student.name(), opened);
     opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
     student.start();
     ForwardedInbox inbox =
         new ForwardedInbox(
-            opened.getModel().getClasses(), teacher == null ? null : teacher.getGrid());
+            opened.getModel().getClasses(),
+            teacher == null ? null : teacher.getGrid(),
+            opened.getFeatures(),
+            Specs.separateHeads(config));
     return new Stages(student, opened, pool, teacher, inbox);
   }
 

@@ -31,7 +31,14 @@ class ConfigLoaderTest {
     RunConfig config = parse(SMALL);
 
     assertThat(config.distillation())
-        .isEqualTo(new RunConfig.Distillation(RunConfig.Kind.SOFT, 0.5, 1));
+        .isEqualTo(
+            new RunConfig.Distillation(
+                RunConfig.Kind.SOFT,
+                0.5,
+                1,
+                RunConfig.Heads.MEAN,
+                new RunConfig.Manifold(0, 4, 0.1, 0.2, 192, 32, List.of(), List.of()),
+                new RunConfig.AttentionMaps(0, List.of(), List.of())));
     assertThat(config.schedule())
         .isEqualTo(
             new RunConfig.Schedule(

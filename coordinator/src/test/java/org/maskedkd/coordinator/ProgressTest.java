@@ -74,14 +74,16 @@ class ProgressTest {
     EpochMeans means = new EpochMeans();
     means.add(
         new StepLine(
-            9, 0, 1, 1, 7, 99, 0, null, 1, null, 1, 1, 0, 0, 1, 1, null, null, null, null, null,
-            null));
+            9, 0, 1, 1, 7, 99, 0, null, null, null, 1, null, 1, 1, 0, 0, 1, 1, null, null, null,
+            null, null, null));
     means.add(
         new StepLine(
-            10, 1, 1, 1, 30, 1, 0, 0., 0.5, 0.2, 1, 1, 0, 0, 1, 1, 1., 1, 0L, null, null, null));
+            10, 1, 1, 1, 30, 1, 0, 0., null, null, 0.5, 0.2, 1, 1, 0, 0, 1, 1, 1., 1, 0L, null,
+            null, null));
     means.add(
         new StepLine(
-            11, 1, 1, 1, 10, 5, 0, 0., 0.1, 1.0, 1, 1, 0, 0, 1, 1, 1., 1, 0L, null, null, null));
+            11, 1, 1, 1, 10, 5, 0, 0., null, null, 0.1, 1.0, 1, 1, 0, 0, 1, 1, 1., 1, 0L, null,
+            null, null));
 
     assertThat(means.loss()).isCloseTo(2, within(1e-12));
     assertThat(means.top1()).isCloseTo(0.4, within(1e-12));
@@ -107,6 +109,8 @@ class ProgressTest {
         2,
         2.5,
         distilled ? 1.5 : null,
+        null,
+        null,
         0.25,
         teacher,
         1,

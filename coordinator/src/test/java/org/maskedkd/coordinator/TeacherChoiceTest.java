@@ -129,7 +129,7 @@ class TeacherChoiceTest {
                       Toy.PATCH_BYTES))
               .setLast(true)
               .build();
-      pool.submit(new MaskedWork(key, SAMPLES, List.of(frame)));
+      pool.submit(new MaskedWork(key, SAMPLES, 1, List.of(frame)));
       sent++;
       settle(pool);
     }

@@ -161,7 +161,7 @@ class TeacherFaultsTest {
                     Toy.PATCH_BYTES))
             .setLast(true)
             .build();
-    pool.submit(new MaskedWork(key, SAMPLES, List.of(frame)));
+    pool.submit(new MaskedWork(key, SAMPLES, 1, List.of(frame)));
   }
 
   /** The next micro-batch that a teacher has got. */

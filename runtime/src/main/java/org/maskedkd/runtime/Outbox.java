@@ -74,6 +74,11 @@ public final class Outbox<T extends MessageLite> {
     return waiting.size();
   }
 
+  /** How much memory those messages take. */
+  public synchronized long waitingBytes() {
+    return waitingBytes;
+  }
+
   /** Ends the stream once everything sent before has left. */
   public synchronized void complete() {
     completing = true;

@@ -31,6 +31,7 @@ final class CommandCheck {
 
   private final OpenStudent spec;
   private final VitConfig model;
+  private final Objective objective;
   private final @Nullable TeacherView view;
   private final int evalImages;
 
@@ -38,9 +39,15 @@ final class CommandCheck {
    * @param model with the data's classes
    * @param view null without teachers
    */
-  CommandCheck(OpenStudent spec, VitConfig model, @Nullable TeacherView view, int evalImages) {
+  CommandCheck(
+      OpenStudent spec,
+      VitConfig model,
+      Objective objective,
+      @Nullable TeacherView view,
+      int evalImages) {
     this.spec = spec;
     this.model = model;
+    this.objective = objective;
     this.view = view;
     this.evalImages = evalImages;
   }
@@ -72,6 +79,15 @@ final class CommandCheck {
     int batch = spec.getBatch();
     sizes(where + ": micro-batch sizes", plan.getMicroBatchSizesList(), batch);
     sizes(where + ": sizes ahead", plan.getAheadSizesList(), batch);
+    int end = 0;
+    for (int size : plan.getMicroBatchSizesList()) {
+      end += size;
+      require(
+          objective.mayEndAt(end),
+          where + ": the end of a micro-batch",
+          "a multiple of distillation.manifold.group, which is " + objective.manifold().getGroup(),
+          end);
+    }
     int micro = plan.getMicroBatchSizesCount();
     int ahead = plan.getAheadSizesCount();
     // An offer, a forward, a backward and a barrier for each, and a barrier at the end.

@@ -68,6 +68,7 @@ final class EvaluationPasses {
                       .setIndex(index)
                       .build(),
                   Tensors.floats(result.logits()),
+                  null,
                   batch.targets(),
                   count,
                   kept)

@@ -17,8 +17,8 @@ import org.maskedkd.runtime.TensorFrames.NamedTensor;
  * gradients overtake them, since the step that is running needs them.
  */
 final class Inbox {
-  /** The loss gradient of one micro-batch with respect to its logits. */
-  record Gradient(NamedTensor logitsGradient, LossParts loss) {}
+  /** What came with one micro-batch's Backward, by name and not yet checked. */
+  record Gradient(Map<String, NamedTensor> tensors, LossParts loss) {}
 
   /** A coordinator has one plan ahead, and between steps waits for each answer. */
   private static final int MOST_WAITING = 16;

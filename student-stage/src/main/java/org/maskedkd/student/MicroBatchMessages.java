@@ -1,7 +1,6 @@
 package org.maskedkd.student;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
@@ -9,7 +8,6 @@ import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Offered;
-import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.TensorFrames;
@@ -22,17 +20,22 @@ final class MicroBatchMessages {
   /**
    * What the student says of a micro-batch after its forward, in frames; the last one is marked.
    *
+   * @param distillationLogits null unless the heads are separate
    * @param kept null where there is no teacher, or the patches went before
    */
   static List<StudentEvent> forwarded(
       MicroBatchKey key,
       float[] logits,
+      float @Nullable [] distillationLogits,
       float[] targets,
       int images,
       TeacherView.@Nullable Kept kept) {
     List<Tensor> tensors = new ArrayList<>();
     int classes = logits.length / images;
     tensors.add(TensorFrames.floats("logits", logits, images, classes));
+    if (distillationLogits != null) {
+      tensors.add(TensorFrames.floats("distillation_logits", distillationLogits, images, classes));
+    }
     tensors.add(TensorFrames.floats("target", targets, images, classes));
     if (kept != null) {
       tensors.addAll(tensors(kept));
@@ -73,26 +76,37 @@ final class MicroBatchMessages {
   }
 
   /**
-   * @throws IllegalArgumentException if the gradient is not float32 of the logits' shape, or counts
-   *     more correct samples than there are
+   * What a backward starts from.
+   *
+   * @param kept the places of the patches that the teacher saw; empty where nothing is compared
+   * @throws IllegalArgumentException if a tensor is missing, not float32 or of another shape, or
+   *     more correct samples are counted than there are
    */
-  static void requireGradient(Inbox.Gradient arrived, long[] expected, StepPlan plan, int index) {
-    NamedTensor gradient = arrived.logitsGradient();
-    if (gradient.dtype() != DType.DTYPE_FLOAT32 || !Arrays.equals(gradient.shape(), expected)) {
-      throw new IllegalArgumentException(
-          "logits_gradient of micro-batch %d, step %d must be float32 %s, found %s %s"
-              .formatted(
-                  index,
-                  plan.getStep(),
-                  Arrays.toString(expected),
-                  gradient.dtype(),
-                  Arrays.toString(gradient.shape())));
-    }
+  static BackwardSignal signal(
+      Inbox.Gradient arrived, int classes, Objective objective, int[] kept, FeatureLoss.Place at) {
+    long samples = at.samples();
     int correct = Math.max(arrived.loss().getStudentCorrect(), arrived.loss().getTeacherCorrect());
-    if (correct > expected[0]) {
+    if (correct > samples) {
       throw new IllegalArgumentException(
-          "the loss of micro-batch %d, step %d counts %d correct samples of %d"
-              .formatted(index, plan.getStep(), correct, expected[0]));
+          "its loss counts %d correct samples of %d".formatted(correct, samples));
     }
+    long perSample = kept.length / samples;
+    int tokens = objective.manifoldPairs().ofTeacher().size();
+    int attention = objective.attentionPairs().ofTeacher().size();
+    return new BackwardSignal(
+        floats(arrived, "logits_gradient", samples, classes),
+        objective.separateHeads()
+            ? floats(arrived, "distillation_logits_gradient", samples, classes)
+            : null,
+        tokens == 0
+            ? null
+            : floats(arrived, "tokens", tokens, samples, perSample, objective.teacherWidth()),
+        attention == 0 ? null : floats(arrived, "attention", attention, samples, perSample),
+        kept,
+        at);
+  }
+
+  private static NamedTensor floats(Inbox.Gradient arrived, String name, long... shape) {
+    return TensorFrames.require(arrived.tensors(), name, DType.DTYPE_FLOAT32, shape);
   }
 }

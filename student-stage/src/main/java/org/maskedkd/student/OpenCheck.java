@@ -61,6 +61,7 @@ final class OpenCheck {
     VitConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
     long guide = spec.hasTeacherGrid() ? masking(spec.getMasking(), model, dataRoot) : 0;
+    Objective.of(spec, model);
     memory(spec, model, guide);
     return found;
   }

@@ -5,7 +5,6 @@ import java.util.Arrays;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.SleepTimes;
-import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.vit.VitConfig;
 
 /**
@@ -18,10 +17,17 @@ final class SleepingDevice implements StudentDevice {
 
   private final SleepTimes times;
   private final VitConfig config;
+  private final Objective objective;
 
-  SleepingDevice(SleepTimes times, VitConfig config) {
+  SleepingDevice(SleepTimes times, VitConfig config, Objective objective) {
     this.times = times;
     this.config = config;
+    this.objective = objective;
+  }
+
+  @Override
+  public Objective objective() {
+    return objective;
   }
 
   @Override
@@ -77,8 +83,14 @@ final class SleepingDevice implements StudentDevice {
     }
 
     @Override
-    public void backward(NamedTensor logitsGradient) {
+    public float @Nullable [] distillationLogits() {
+      return objective.separateHeads() ? new float[count * config.classes()] : null;
+    }
+
+    @Override
+    public FeatureLoss.Sums backward(BackwardSignal signal) {
       SleepTimes.sleepUntil(times.deadline("backward", count));
+      return FeatureLoss.Sums.NONE;
     }
 
     @Override

@@ -2,7 +2,6 @@ package org.maskedkd.student;
 
 import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.runtime.TensorFrames.NamedTensor;
 
 /** What computes a training step's parts; on the training thread. */
 interface StudentDevice {
@@ -36,20 +35,29 @@ interface StudentDevice {
     return false;
   }
 
+  /** What is learned beyond what the coordinator computes. */
+  Objective objective();
+
   /** What a forward leaves behind for its backward; closing frees it, also without a backward. */
   interface Activations extends AutoCloseable {
     /** {@code [count][patches]} on the student's grid; empty when it was not asked for. */
     float[][] saliency();
 
-    /** {@code [count, classes]}, row-major; waits until the forward is through. */
+    /**
+     * {@code [count, classes]}, row-major; with separate heads the class head's. Waits until the
+     * forward is through.
+     */
     float[] logits();
+
+    /** The distillation head's; null unless heads are separate. */
+    float @Nullable [] distillationLogits();
 
     /**
      * Goes back over the forward, once, and accumulates the gradients.
      *
-     * @param logitsGradient float32 {@code [count, classes]}
+     * @return what the comparison of features added to the loss
      */
-    void backward(NamedTensor logitsGradient);
+    FeatureLoss.Sums backward(BackwardSignal signal);
 
     @Override
     void close();

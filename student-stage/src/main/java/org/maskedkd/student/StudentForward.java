@@ -8,6 +8,7 @@ import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.AttentionRow;
+import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
@@ -31,18 +32,34 @@ final class StudentForward {
   }
 
   /**
-   * @param logits float32 {@code [batch, classes]}, with its graph if gradients are on; belongs to
-   *     the caller's scope
+   * @param output with its graph if gradients are on; belongs to the caller's scope
    * @param saliency {@code [batch][patches]}, empty when it was not asked for
    */
-  record Result(NDArray logits, float[][] saliency) {}
+  record Result(VitOutput output, float[][] saliency) {
+    /** Float32 {@code [batch, classes]}, those that an evaluation reads. */
+    NDArray logits() {
+      return output.logits();
+    }
+  }
+
+  /** As {@link #run(Scope, ByteBuffer, int, float[][], boolean, FeatureLayers)} without any. */
+  Result run(
+      Scope scope, ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+    return run(scope, images, count, drops, wantSaliency, FeatureLayers.NONE);
+  }
 
   /**
    * @param images uint8 {@code [count, channels, height, width]}
    * @param drops drop-path scales {@code [2*depth][count]}, null for none
+   * @param features what of inner blocks is wanted beside
    */
   Result run(
-      Scope scope, ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+      Scope scope,
+      ByteBuffer images,
+      int count,
+      float @Nullable [][] drops,
+      boolean wantSaliency,
+      FeatureLayers features) {
     VitConfig config = model.config();
     NDArray pixels =
         Tensors.fromBytes(
@@ -56,13 +73,13 @@ final class StudentForward {
     NDArray patches =
         Ops.normalizePatches(
             Ops.patches(pixels, config.patch()), config.meanValues(), config.stdValues());
-    VitOutput output = model.forward(patches, null, drops, wantSaliency ? row : null);
+    VitOutput output = model.forward(patches, null, drops, wantSaliency ? row : null, features);
     @Nullable NDArray attention = output.attention();
     float[][] saliency =
         attention == null
             ? new float[0][]
             : Saliency.of(
                 Tensors.floats(attention), count, config.heads(), config.attentionPrefix());
-    return new Result(output.logits(), saliency);
+    return new Result(output, saliency);
   }
 }

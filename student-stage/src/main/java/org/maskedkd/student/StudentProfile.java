@@ -2,11 +2,11 @@ package org.maskedkd.student;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.Turns;
-import org.maskedkd.proto.v1.DType;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Profile;
@@ -14,9 +14,9 @@ import org.maskedkd.proto.v1.ProfilePoint;
 import org.maskedkd.proto.v1.Profiled;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
-import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.VitConfig;
 
 /**
@@ -103,7 +103,7 @@ final class StudentProfile {
       residentBytes = ProcessMemory.residentBytes();
       inbox.gradient(
           MicroBatchKey.getDefaultInstance(),
-          new Inbox.Gradient(gradient(size), LossParts.getDefaultInstance()));
+          new Inbox.Gradient(blankSignal(size, keep), LossParts.getDefaultInstance()));
       step.backward(0);
       return step.spans();
     }
@@ -123,14 +123,37 @@ final class StudentProfile {
         new int[size]);
   }
 
-  private TensorFrames.NamedTensor gradient(int size) {
+  /** A gradient, and features of which nothing is to be learned. */
+  private Map<String, TensorFrames.NamedTensor> blankSignal(int size, double keep) {
     int classes = config.classes();
-    float[] values = new float[size * classes];
-    Arrays.fill(values, GRADIENT);
-    Tensor tensor = TensorFrames.floats("logits_gradient", values, size, classes);
-    TensorFrames.Assembler assembler = new TensorFrames.Assembler(tensor.getData().size());
-    assembler.add(tensor);
-    return TensorFrames.require(
-        assembler.finish(), "logits_gradient", DType.DTYPE_FLOAT32, size, classes);
+    float[] gradient = new float[size * classes];
+    Arrays.fill(gradient, GRADIENT);
+    TensorFrames.Assembler assembler = new TensorFrames.Assembler(Long.MAX_VALUE);
+    assembler.add(TensorFrames.floats("logits_gradient", gradient, size, classes));
+    Objective objective = device.objective();
+    if (objective.separateHeads()) {
+      assembler.add(TensorFrames.floats("distillation_logits_gradient", gradient, size, classes));
+    }
+    if (objective.comparesFeatures()) {
+      int kept = PatchSelection.keepCount(keep, config.patches());
+      add(
+          assembler,
+          "tokens",
+          objective.ofTeacher().getTokensCount(),
+          size,
+          kept,
+          objective.teacherWidth());
+      add(assembler, "attention", objective.ofTeacher().getAttentionCount(), size, kept);
+    }
+    return assembler.finish();
+  }
+
+  private static void add(TensorFrames.Assembler assembler, String name, long... shape) {
+    long numbers = Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    if (numbers > 0) {
+      TensorFrames.cut(
+              List.of(TensorFrames.floats(name, new float[Math.toIntExact(numbers)], shape)))
+          .forEach(frames -> frames.forEach(assembler::add));
+    }
   }
 }

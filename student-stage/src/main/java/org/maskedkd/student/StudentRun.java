@@ -36,6 +36,9 @@ import org.slf4j.LoggerFactory;
 final class StudentRun implements AutoCloseable {
   private static final Logger log = LoggerFactory.getLogger(StudentRun.class);
 
+  // A gradient of a whole batch of 16,384 images and 1000 classes still fits.
+  private static final long MAX_GRADIENT_BYTES = 64L << 20;
+
   private final OpenStudent spec;
   private final Learner learner;
   private final StudentDevice device;
@@ -73,12 +76,17 @@ final class StudentRun implements AutoCloseable {
     this.ahead = new LookAhead(data::take);
     this.learner = new Learner(model, spec.getOptimization());
     this.forward = new StudentForward(model, PatchChoice.row(spec.getMasking()));
-    this.check = new CommandCheck(spec, config, teacherView, data.evalImages());
+    Objective objective = Objective.of(spec, config);
+    this.check = new CommandCheck(spec, config, objective, teacherView, data.evalImages());
     SleepTimes sleep = options.sleep();
     this.device =
         sleep == null
-            ? new ModelDevice(learner, forward, spec.getStudent().getRecompute())
-            : new SleepingDevice(sleep, config);
+            ? new ModelDevice(
+                learner,
+                forward,
+                new FeatureLoss(objective, spec.getSeed()),
+                spec.getStudent().getRecompute())
+            : new SleepingDevice(sleep, config, objective);
     if (sleep != null) {
       log.warn("this student sleeps instead of computing: {}", sleep);
     }
@@ -209,12 +217,17 @@ final class StudentRun implements AutoCloseable {
         .setDataFingerprint(data.fingerprint())
         .setCommittedStep(committed)
         .setMaxMessageBytes(MessageLimits.REQUEST_BYTES)
+        .setFeatures(device.objective().ofTeacher())
         .build();
   }
 
-  /** The most that a gradient can have. */
+  /** The most that a gradient, and the teachers' features with it, can have. */
   long gradientBytes() {
-    return (long) spec.getBatch() * modelInfo.getClasses() * Float.BYTES;
+    int heads = device.objective().separateHeads() ? 2 : 1;
+    long gradients = (long) heads * spec.getBatch() * modelInfo.getClasses() * Float.BYTES;
+    long features = spec.getBatch() * device.objective().bytesPerImage(forward.config().patches());
+    return Math.min(MAX_GRADIENT_BYTES, gradients)
+        + Math.min(Runtime.getRuntime().maxMemory() / 4, features);
   }
 
   /**

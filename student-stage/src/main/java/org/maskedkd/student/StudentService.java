@@ -45,9 +45,6 @@ import org.slf4j.LoggerFactory;
 final class StudentService extends StudentGrpc.StudentImplBase {
   private static final Logger log = LoggerFactory.getLogger(StudentService.class);
 
-  // A gradient of a whole batch of 16,384 images and 1000 classes still fits.
-  private static final long MAX_GRADIENT_BYTES = 64L << 20;
-
   /** What an answer to Where takes besides its records. */
   private static final int WHERE_BYTES = 1024;
 
@@ -275,9 +272,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     private void backward(Backward frame) {
       if (assembler == null) {
         StudentRun run = open;
-        assembler =
-            new TensorFrames.Assembler(
-                run == null ? 0 : Math.min(MAX_GRADIENT_BYTES, run.gradientBytes()));
+        assembler = new TensorFrames.Assembler(run == null ? 0 : run.gradientBytes());
         arriving = frame.getKey();
       } else if (!arriving.equals(frame.getKey())) {
         throw new IllegalArgumentException(
@@ -296,13 +291,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       }
       Map<String, NamedTensor> tensors = assembler.finish();
       assembler = null;
-      NamedTensor gradient = tensors.get("logits_gradient");
-      if (gradient == null) {
-        throw new IllegalArgumentException(
-            "Backward of micro-batch %d, step %d lacks the tensor logits_gradient, found %s"
-                .formatted(frame.getKey().getIndex(), frame.getKey().getStep(), tensors.keySet()));
-      }
-      if (!inbox.gradient(frame.getKey(), new Inbox.Gradient(gradient, frame.getLoss()))) {
+      if (!inbox.gradient(frame.getKey(), new Inbox.Gradient(tensors, frame.getLoss()))) {
         log.info(
             "dropped a stale gradient of micro-batch {}, step {}, attempt {}",
             frame.getKey().getIndex(),

@@ -3,7 +3,9 @@ package org.maskedkd.student;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
@@ -31,6 +33,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   /** What still waits for its backward, by micro-batch. */
   private final StudentDevice.@Nullable Activations[] held;
+
+  /** Where features are compared: which patches the teachers got, by micro-batch. */
+  private final Map<Integer, int[]> keptIndices = new HashMap<>();
 
   /** Micro-batches whose patches went before their forward. */
   private final BitSet offered = new BitSet();
@@ -81,6 +86,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
             plan.getStep(),
             from);
     offered.set(index);
+    remember(index, kept.indices());
     MicroBatchMessages.offered(key(plan.getStep(), index), kept).forEach(send);
   }
 
@@ -131,17 +137,32 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     if (teacherView != null && index < plan.getStaleMicroBatches()) {
       int[] fresh =
           teacherView.indices(count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
-      agreement.add(ahead.of(plan, index, fresh.length), fresh, count);
+      int[] stale = ahead.of(plan, index, fresh.length);
+      remember(index, stale);
+      agreement.add(stale, fresh, count);
     } else if (teacherView != null && !offered.get(index)) {
       kept =
           teacherView.choose(
               images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+      remember(index, kept.indices());
     }
     float[] logits = activations.logits();
+    float[] distillationLogits = activations.distillationLogits();
     spans.add(timer.stop("forward", index));
     MicroBatchMessages.forwarded(
-            key(plan.getStep(), index), logits, RunData.targets(batch, from, to), count, kept)
+            key(plan.getStep(), index),
+            logits,
+            distillationLogits,
+            RunData.targets(batch, from, to),
+            count,
+            kept)
         .forEach(send);
+  }
+
+  private void remember(int index, int[] kept) {
+    if (device.objective().comparesFeatures()) {
+      keptIndices.put(index, kept);
+    }
   }
 
   @Override
@@ -162,22 +183,33 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
               + plan.getStep()
               + " has no forward to go back over");
     }
-    long[] shape = {plan.getMicroBatchSizes(index), config.classes()};
-    try {
-      MicroBatchMessages.requireGradient(gradient, shape, plan, index);
-    } catch (IllegalArgumentException e) {
-      throw new StepAbandonedException(String.valueOf(e.getMessage()));
-    }
-    activations.backward(gradient.logitsGradient());
+    FeatureLoss.Sums compared = activations.backward(signal(index, gradient));
     activations.close();
     held[index] = null;
     LossParts parts = gradient.loss();
-    loss.setTotal(loss.getTotal() + parts.getTotal())
+    loss.setTotal(loss.getTotal() + parts.getTotal() + compared.features())
+        .setFeatures(loss.getFeatures() + compared.features())
+        .setManifold(loss.getManifold() + compared.manifold())
+        .setAttention(loss.getAttention() + compared.attention())
         .setBase(loss.getBase() + parts.getBase())
         .setDistillation(loss.getDistillation() + parts.getDistillation())
         .setStudentCorrect(loss.getStudentCorrect() + parts.getStudentCorrect())
         .setTeacherCorrect(loss.getTeacherCorrect() + parts.getTeacherCorrect());
     spans.add(timer.stop("backward", index));
+  }
+
+  private BackwardSignal signal(int index, Inbox.Gradient gradient) throws StepAbandonedException {
+    int first = plan.getMicroBatchSizesList().subList(0, index).stream().mapToInt(n -> n).sum();
+    FeatureLoss.Place place =
+        new FeatureLoss.Place(plan.getStep(), first, plan.getMicroBatchSizes(index), batch.count());
+    int[] kept = keptIndices.getOrDefault(index, new int[0]);
+    try {
+      return MicroBatchMessages.signal(gradient, config.classes(), device.objective(), kept, place);
+    } catch (IllegalArgumentException e) {
+      throw new StepAbandonedException(
+          "Backward of micro-batch %d, step %d: %s"
+              .formatted(index, plan.getStep(), e.getMessage()));
+    }
   }
 
   /**
@@ -217,6 +249,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         .setTotal(loss.getTotal() / images)
         .setBase(loss.getBase() / images)
         .setDistillation(loss.getDistillation() / images)
+        .setFeatures(loss.getFeatures() / images)
+        .setManifold(loss.getManifold() / images)
+        .setAttention(loss.getAttention() / images)
         .build();
   }
 

@@ -141,7 +141,10 @@ class ExactGradientTest {
 
   private static StudentDevice device(boolean recompute) {
     return new ModelDevice(
-        learner, new StudentForward(learner.model(), AttentionRow.LAST_CLASS), recompute);
+        learner,
+        new StudentForward(learner.model(), AttentionRow.LAST_CLASS),
+        new FeatureLoss(Objective.NONE, 3),
+        recompute);
   }
 
   private static Map<String, float[]> gradient(List<Integer> sizes, int window, Order order)
@@ -220,9 +223,7 @@ class ExactGradientTest {
     }
     assembler.add(TensorFrames.floats("logits_gradient", gradient, z.length / classes, classes));
     inbox.gradient(
-        forwarded.getKey(),
-        new Inbox.Gradient(
-            named(assembler.finish(), "logits_gradient"), LossParts.getDefaultInstance()));
+        forwarded.getKey(), new Inbox.Gradient(assembler.finish(), LossParts.getDefaultInstance()));
   }
 
   private static NamedTensor named(Map<String, NamedTensor> tensors, String name) {

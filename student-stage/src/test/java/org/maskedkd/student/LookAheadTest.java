@@ -115,7 +115,11 @@ class LookAheadTest {
     Sent sent = new Sent();
     LookAhead ahead = new LookAhead(this::batch);
     ModelDevice device =
-        new ModelDevice(of, new StudentForward(of.model(), AttentionRow.LAST_CLASS), recompute);
+        new ModelDevice(
+            of,
+            new StudentForward(of.model(), AttentionRow.LAST_CLASS),
+            new FeatureLoss(Objective.NONE, 3),
+            recompute);
     Schedule exact = SchedulePlanner.plan(Order.EAGER, SIZES, BATCH, 1);
     for (long number = 1; number <= 3; number++) {
       StepPlan plan =
@@ -171,9 +175,7 @@ class LookAheadTest {
     float[] gradient = named(tensors, "logits").floats();
     assembler.add(TensorFrames.floats("logits_gradient", gradient, gradient.length / 4, 4));
     inbox.gradient(
-        forwarded.getKey(),
-        new Inbox.Gradient(
-            named(assembler.finish(), "logits_gradient"), LossParts.getDefaultInstance()));
+        forwarded.getKey(), new Inbox.Gradient(assembler.finish(), LossParts.getDefaultInstance()));
   }
 
   private static NamedTensor named(Map<String, NamedTensor> tensors, String name) {

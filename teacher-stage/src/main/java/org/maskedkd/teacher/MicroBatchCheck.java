@@ -4,9 +4,11 @@ import java.util.Arrays;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.DType;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.Footprint;
 import org.maskedkd.vit.VitConfig;
 
@@ -32,12 +34,33 @@ final class MicroBatchCheck {
   }
 
   /** A micro-batch that fits the teacher's grid. */
-  record Checked(NamedTensor patches, int[] kept, int batch) {}
+  record Checked(NamedTensor patches, int[] kept, int batch, FeatureLayers features) {}
+
+  /**
+   * The inner results that are asked for.
+   *
+   * @param images of the micro-batch
+   * @param kept patches of each
+   * @throws IllegalArgumentException if the model has not got them, or they are more than an answer
+   *     may have
+   */
+  static FeatureLayers features(Features asked, VitConfig config, long images, long kept) {
+    FeatureLayers layers = new FeatureLayers(asked.getTokensList(), asked.getAttentionList());
+    layers.requireIn(config);
+    long bytes = Float.BYTES * images * layers.numbersPerImage(config, (int) kept);
+    long most = Math.min(Integer.MAX_VALUE / 2, Runtime.getRuntime().maxMemory() / 8);
+    if (bytes > most) {
+      throw new IllegalArgumentException(
+          "features of %d bytes are asked for with %d images of %d patches; this teacher's Java heap allows %d: send smaller micro-batches, or start it with a larger -Xmx"
+              .formatted(bytes, images, kept, most));
+    }
+    return layers;
+  }
 
   /**
    * @throws IllegalArgumentException naming what was expected, what was found and where
    */
-  Checked check(MicroBatchKey key, Map<String, NamedTensor> tensors) {
+  Checked check(MicroBatchKey key, Map<String, NamedTensor> tensors, Features asked) {
     String where = "micro-batch " + key.getIndex() + " of step " + key.getStep();
     NamedTensor indices = named(tensors, "kept_indices", DType.DTYPE_INT32, 2, where);
     NamedTensor patches = named(tensors, "kept_patches", DType.DTYPE_UINT8, 3, where);
@@ -81,7 +104,7 @@ final class MicroBatchCheck {
                 .formatted(where, i / kept, places[i], places[i - 1]));
       }
     }
-    return new Checked(patches, places, (int) batch);
+    return new Checked(patches, places, (int) batch, features(asked, config, batch, kept));
   }
 
   private static NamedTensor named(

@@ -5,6 +5,7 @@ import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import org.maskedkd.proto.v1.Blocks;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.tensor.GradMode;
@@ -12,8 +13,10 @@ import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.VitOutput;
 import org.maskedkd.vit.WeightsOrigin;
 
 /**
@@ -57,6 +60,11 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
             .addAllNotices(notices)
             .setWeightsFileSha256(origin.fileSha256())
             .setWeightsLicense(origin.license())
+            .setBlocks(
+                Blocks.newBuilder()
+                    .setCount(config.depth())
+                    .setWidth(config.width())
+                    .setClassToken(!config.attendsByClass()))
             .build();
   }
 
@@ -69,8 +77,17 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
     return model.config();
   }
 
-  @Override
+  /**
+   * The logits of {@link #forward} alone.
+   *
+   * @return float32 {@code [batch, classes]}, row-major
+   */
   public float[] logits(ByteBuffer patches, int[] kept, int batch) {
+    return forward(patches, kept, batch, FeatureLayers.NONE).logits();
+  }
+
+  @Override
+  public Signal forward(ByteBuffer patches, int[] kept, int batch, FeatureLayers features) {
     int perImage = kept.length / batch;
     long[] places = Arrays.stream(kept).asLongStream().toArray();
     try (GradMode off = GradMode.off();
@@ -85,8 +102,21 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
               model.config().patchValues());
       NDArray normalised = Ops.normalizePatches(bytes, mean, std);
       NDArray indices = Tensors.of(scope.manager(), places, batch, perImage);
-      return Tensors.floats(model.forward(normalised, indices).logits());
+      VitOutput output = model.forward(normalised, indices, null, null, features);
+      return new Signal(
+          Tensors.floats(output.logits()),
+          together(output.features().tokens()),
+          together(output.features().attention()));
     }
+  }
+
+  private static float[] together(List<NDArray> blocks) {
+    int each = blocks.isEmpty() ? 0 : Math.toIntExact(blocks.get(0).size());
+    float[] all = new float[Math.multiplyExact(blocks.size(), each)];
+    for (int i = 0; i < blocks.size(); i++) {
+      System.arraycopy(Tensors.floats(blocks.get(i)), 0, all, i * each, each);
+    }
+    return all;
   }
 
   @Override

@@ -7,6 +7,7 @@ import org.maskedkd.proto.v1.ProfilePoint;
 import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.VitConfig;
 
 /** Times the masked forward by itself, on blank patches. */
@@ -43,13 +44,14 @@ final class TeacherProfile {
       Arrays.setAll(places, i -> i % kept);
       ByteBuffer blank = ByteBuffer.allocate(Math.toIntExact(size * bytesPerImage));
       double[] seconds = new double[request.getRepeats()];
-      device.logits(blank, places, size);
+      FeatureLayers features = MicroBatchCheck.features(request.getFeatures(), config, size, kept);
+      device.forward(blank, places, size, features);
       for (int i = 0; i < seconds.length; i++) {
         if (abandoned.getAsBoolean()) {
           throw new IllegalStateException("the client gave the profile up");
         }
         long start = System.nanoTime();
-        device.logits(blank, places, size);
+        device.forward(blank, places, size, features);
         seconds[i] = (System.nanoTime() - start) / 1e9;
       }
       Arrays.sort(seconds);

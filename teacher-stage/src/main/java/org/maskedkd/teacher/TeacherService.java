@@ -2,6 +2,7 @@ package org.maskedkd.teacher;
 
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -11,6 +12,7 @@ import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ClockReply;
 import org.maskedkd.proto.v1.ClockRequest;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Numerics;
@@ -55,6 +57,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private final ExecutorService compute;
   private final long maxMicroBatchBytes;
   private final ByteBudget budget = new ByteBudget(Runtime.getRuntime().maxMemory() / 2);
+  private final long mostUnreadBytes = Runtime.getRuntime().maxMemory() / 8;
   private final int maxRuns;
   private final Metrics metrics;
   private final Runnable shutdown;
@@ -265,20 +268,35 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       }
       Map<String, NamedTensor> tensors = assembler.finish();
       assembler = null;
-      int unread = outbox.waiting();
-      if (unread > MOST_UNREAD) {
-        throw new IllegalArgumentException(
-            "%d messages of answers wait to be read, more than %d; a coordinator reads them"
-                .formatted(unread, MOST_UNREAD));
-      }
+      requireRead();
+      Features features = message.getFeatures();
       long bytes = arrivingBytes;
       arrivingBytes = 0;
-      lane.add(bytes, () -> answer(key, tensors));
+      lane.add(bytes, () -> answer(key, tensors, features));
     }
 
-    private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors) {
+    /** A coordinator reads the answers; whoever does not could fill the memory with them. */
+    private void requireRead() {
+      int unread = outbox.waiting();
+      long bytes = outbox.waitingBytes();
+      if (unread > MOST_UNREAD || bytes > mostUnreadBytes) {
+        throw new IllegalArgumentException(
+            "%d messages of answers with %d bytes wait to be read, more than %d or %d; a coordinator reads them"
+                .formatted(unread, bytes, MOST_UNREAD, mostUnreadBytes));
+      }
+    }
+
+    private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors, Features features) {
       try {
-        Answer answer = compute(tensors, key);
+        requireRead();
+      } catch (IllegalArgumentException e) {
+        log.warn("refused a stream: {}", e.getMessage());
+        outbox.fail(e);
+        end();
+        return;
+      }
+      try {
+        Answer answer = compute(tensors, key, features);
         send(key, answer.signal);
         // Afterwards, since the student waits for the answer.
         metrics.busy("teacher", "teacher", answer.seconds);
@@ -299,19 +317,34 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private record Answer(TeacherSignal.Builder signal, double seconds, int images) {}
 
-    private Answer compute(Map<String, NamedTensor> tensors, MicroBatchKey key) {
-      MicroBatchCheck.Checked micro = check.check(key, tensors);
+    private Answer compute(Map<String, NamedTensor> tensors, MicroBatchKey key, Features features) {
+      MicroBatchCheck.Checked micro = check.check(key, tensors, features);
       TaskTimer timer = new TaskTimer(device.onCallingThread());
-      float[] logits = device.logits(micro.patches().bytes(), micro.kept(), micro.batch());
+      TeacherDevice.Signal signal =
+          device.forward(micro.patches().bytes(), micro.kept(), micro.batch(), micro.features());
       Span span = timer.stop("teacher", key.getIndex());
       return new Answer(
-          TeacherSignal.newBuilder()
-              .addTensors(
-                  TensorFrames.floats(
-                      "logits", logits, micro.batch(), logits.length / micro.batch()))
-              .setSpan(span),
+          TeacherSignal.newBuilder().addAllTensors(tensors(signal, micro)).setSpan(span),
           (span.getEndNanos() - span.getStartNanos()) / 1e9,
           micro.batch());
+    }
+
+    private List<Tensor> tensors(TeacherDevice.Signal signal, MicroBatchCheck.Checked micro) {
+      int batch = micro.batch();
+      int kept = micro.kept().length / batch;
+      int tokens = micro.features().tokens().size();
+      int attention = micro.features().attention().size();
+      List<Tensor> all = new ArrayList<>();
+      all.add(
+          TensorFrames.floats("logits", signal.logits(), batch, signal.logits().length / batch));
+      if (tokens > 0) {
+        int width = model.config().width();
+        all.add(TensorFrames.floats("tokens", signal.tokens(), tokens, batch, kept, width));
+      }
+      if (attention > 0) {
+        all.add(TensorFrames.floats("attention", signal.attention(), attention, batch, kept));
+      }
+      return all;
     }
 
     private void send(MicroBatchKey key, TeacherSignal.Builder signal) {

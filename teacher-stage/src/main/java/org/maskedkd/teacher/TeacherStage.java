@@ -40,7 +40,7 @@ public final class TeacherStage implements AutoCloseable {
     this.service =
         new TeacherService(
             model,
-            sleep == null ? model : new SleepingTeacher(sleep, model.config().classes()),
+            sleep == null ? model : new SleepingTeacher(sleep, model.config()),
             Numerics.newBuilder()
                 .putAllFacts(Torch.numerics())
                 .putFacts("precision", options.precision().name())

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.TensorFrames;
@@ -42,7 +43,10 @@ class MicroBatchCheckTest {
   @Test
   void check_soundMicroBatch_isTaken() {
     MicroBatchCheck.Checked checked =
-        CHECK.check(KEY, tensors(indices(2, 2, 0, 3, 1, 2), patches(2, 2, 48)));
+        CHECK.check(
+            KEY,
+            tensors(indices(2, 2, 0, 3, 1, 2), patches(2, 2, 48)),
+            Features.getDefaultInstance());
     assertThat(checked.batch()).isEqualTo(2);
     assertThat(checked.kept()).containsExactly(0, 3, 1, 2);
     assertThat(checked.patches().bytes().remaining()).isEqualTo(2 * 2 * 48);
@@ -74,7 +78,7 @@ class MicroBatchCheckTest {
   @ParameterizedTest
   @MethodSource("unsound")
   void check_unsoundMicroBatch_isRefusedWithTheValues(Tensor[] tensors, String message) {
-    assertThatThrownBy(() -> CHECK.check(KEY, tensors(tensors)))
+    assertThatThrownBy(() -> CHECK.check(KEY, tensors(tensors), Features.getDefaultInstance()))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("micro-batch 3 of step 1204")
         .hasMessageContaining(message);

@@ -67,9 +67,10 @@ class TeacherServiceTest {
     service =
         new TeacherService(
             model,
-            (patches, kept, batch) -> {
+            (patches, kept, batch, features) -> {
               take(permits);
-              return new float[batch * CONFIG.classes()];
+              return new TeacherDevice.Signal(
+                  new float[batch * CONFIG.classes()], new float[0], new float[0]);
             },
             Numerics.getDefaultInstance(),
             compute,

@@ -3,6 +3,7 @@ package org.maskedkd.tensor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDManager;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -214,6 +215,58 @@ public final class Ops {
   /** 100 times the cosine between each row of both: [b, d] and [c, d] to [b, c]. */
   public static NDArray cosines(NDArray x, NDArray y) {
     return Script.call("cosines", x, y);
+  }
+
+  /**
+   * How the class token (token 0) attends to the tokens from {@code first} on, mean over heads, in
+   * float32 whatever the input.
+   *
+   * @param qkv [b, n, 3d] as for {@link #selfAttention}
+   * @return float32 [b, n - first]
+   */
+  public static NDArray classRow(NDArray qkv, int heads, int first) {
+    checkHeads(qkv, heads);
+    return Script.call("class_row", qkv, heads, first);
+  }
+
+  /**
+   * How differently the rows of both relate to each other: the mean of {@code (XXᵀ - YYᵀ)²} over
+   * all entries, after each row was scaled to length 1.
+   *
+   * @param x [..., n, d]
+   * @param y [..., n, e]
+   * @return [], a single number
+   */
+  public static NDArray relationDifference(NDArray x, NDArray y) {
+    return Script.call("relation_difference", x, y);
+  }
+
+  /**
+   * {@code KL(y || x)} of each row, after it was scaled to add up to 1; the mean of all rows.
+   *
+   * @param x [b, n], not negative
+   * @param y [b, n], not negative
+   * @return [], a single number
+   */
+  public static NDArray rowDivergence(NDArray x, NDArray y) {
+    return Script.call("row_divergence", x, y);
+  }
+
+  /** The sum of single numbers, each times its weight; [] each and the result. */
+  public static NDArray weightedSum(List<NDArray> numbers, double[] weights) {
+    if (numbers.isEmpty() || numbers.size() != weights.length) {
+      throw new IllegalArgumentException(
+          "%d numbers do not match %d weights".formatted(numbers.size(), weights.length));
+    }
+    try (Script.TensorList list = new Script.TensorList(numbers)) {
+      return Script.callInto(
+          (PtNDManager) numbers.get(0).getManager(), "weighted_sum", list, weights);
+    }
+  }
+
+  /** The sum of the products of all entries: two arrays of one shape to []. */
+  public static NDArray innerProduct(NDArray x, NDArray y) {
+    return Script.call("inner_product", x, y);
   }
 
   /**

@@ -49,6 +49,12 @@ public final class Scope implements AutoCloseable {
     return array;
   }
 
+  /** Gives an array that was kept out of a scope, closed by now, to the scope around it. */
+  public static NDArray handOver(NDArray array) {
+    NDScope.register(array);
+    return array;
+  }
+
   @Override
   public void close() {
     if (closed) {

@@ -206,19 +206,34 @@ public final class VisionTransformer implements AutoCloseable {
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
       @Nullable AttentionRow wanted) {
+    return forward(patches, kept, dropPath, wanted, FeatureLayers.NONE);
+  }
+
+  /**
+   * As {@link #forward(NDArray, NDArray, float[][], AttentionRow)}, with results of inner blocks.
+   *
+   * @param features what of the blocks is wanted beside
+   */
+  public VitOutput forward(
+      NDArray patches,
+      @Nullable NDArray kept,
+      float @Nullable [][] dropPath,
+      @Nullable AttentionRow wanted,
+      FeatureLayers features) {
     InputChecks.forward(config, patches, kept, dropPath);
+    features.requireIn(config);
     return switch (mode) {
-      case TRAINABLE -> output(trunk(patches, kept, dropPath, wanted));
+      case TRAINABLE -> output(trunk(patches, kept, dropPath, wanted, features));
       case TRAINABLE_HEAD -> {
         Trunk trunk;
         try (GradMode off = GradMode.off()) {
-          trunk = trunk(patches, kept, dropPath, wanted);
+          trunk = trunk(patches, kept, dropPath, wanted, features);
         }
         yield output(trunk);
       }
       case FROZEN -> {
         try (GradMode off = GradMode.off()) {
-          yield output(trunk(patches, kept, dropPath, wanted));
+          yield output(trunk(patches, kept, dropPath, wanted, features));
         }
       }
     };
@@ -229,46 +244,65 @@ public final class VisionTransformer implements AutoCloseable {
    *
    * @param tokens [b, n, d]; of CaiT the class token alone
    */
-  private record Trunk(NDArray tokens, @Nullable NDArray attention) {}
+  private record Trunk(NDArray tokens, @Nullable NDArray attention, Features features) {}
 
   private Trunk trunk(
       NDArray patches,
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
-      @Nullable AttentionRow wanted) {
+      @Nullable AttentionRow wanted,
+      FeatureLayers features) {
     int asked = wanted == null ? -1 : wanted.in(config);
     NDArray attention = null;
+    List<NDArray> tokens = new ArrayList<>();
+    List<NDArray> rows = new ArrayList<>();
     NDArray x = embed(patches, kept);
     for (int i = 0; i < config.depth(); i++) {
       VitBlock block = blocks.get(i);
+      NDArray row = null;
       NDArray entered = x;
-      // Of no scope, since the one that it was made in is closed.
-      try (entered) {
+      // Of no scope, since the one that it was made in is closed. Closing a block's intermediates
+      // at once is what bounds memory; a recorded graph holds on to what it needs.
+      try (entered;
+          Scope scope = Scope.open()) {
+        NDArray qkv = block.qkv(x);
         if (i == asked && wanted != null && !config.attendsByClass()) {
-          // No scope, which would end the attention with the rest.
-          NDArray qkv = block.qkv(x);
-          attention =
-              switch (wanted.from()) {
-                case CLASS -> Ops.classAttention(qkv, config.heads());
-                case PATCHES -> Ops.patchAttention(qkv, config.heads(), config.prefixTokens());
-              };
-          x = block.attend(x, qkv, scale(dropPath, 2 * i, x));
-          x = block.mlp(x, scale(dropPath, 2 * i + 1, x));
-        } else {
-          // Closing a block's intermediates at once is what bounds memory; a recorded graph holds
-          // on to what it needs.
-          try (Scope scope = Scope.open()) {
-            x = block.attend(x, block.qkv(x), scale(dropPath, 2 * i, x));
-            x = scope.keep(block.mlp(x, scale(dropPath, 2 * i + 1, x)));
-          }
+          attention = scope.keep(attention(wanted, qkv));
         }
+        if (features.attention().contains(i)) {
+          row = scope.keep(Ops.classRow(qkv, config.heads(), config.prefixTokens()));
+        }
+        x = block.attend(x, qkv, scale(dropPath, 2 * i, x));
+        x = scope.keep(block.mlp(x, scale(dropPath, 2 * i + 1, x)));
+      }
+      if (row != null) {
+        rows.add(Scope.handOver(row));
+      }
+      if (features.tokens().contains(i)) {
+        tokens.add(patchTokens(x));
       }
     }
-    return config.attendsByClass() ? byClass(x, asked) : new Trunk(x, attention);
+    if (attention != null) {
+      Scope.handOver(attention);
+    }
+    Features found = new Features(tokens, rows);
+    return config.attendsByClass() ? byClass(x, asked, found) : new Trunk(x, attention, found);
+  }
+
+  private NDArray attention(AttentionRow wanted, NDArray qkv) {
+    return switch (wanted.from()) {
+      case CLASS -> Ops.classAttention(qkv, config.heads());
+      case PATCHES -> Ops.patchAttention(qkv, config.heads(), config.prefixTokens());
+    };
+  }
+
+  private NDArray patchTokens(NDArray x) {
+    int count = (int) x.getShape().get(1);
+    return Ops.cast(Ops.tokens(x, config.prefixTokens(), count), Precision.FP32);
   }
 
   /** The class token, which enters here. */
-  private Trunk byClass(NDArray patches, int asked) {
+  private Trunk byClass(NDArray patches, int asked, Features features) {
     try (patches) {
       NDArray one = Ops.tokens(patches, 0, 1);
       NDArray token = Ops.cast(weight("cls_token"), precision).broadcast(one.getShape());
@@ -279,7 +313,7 @@ public final class VisionTransformer implements AutoCloseable {
         }
         token = classBlocks.get(i).apply(token, patches);
       }
-      return new Trunk(token, attention);
+      return new Trunk(token, attention, features);
     }
   }
 
@@ -287,14 +321,15 @@ public final class VisionTransformer implements AutoCloseable {
     try (NDArray x = trunk.tokens()) {
       NDArray classLogits = head("head", x, 0);
       if (!config.distilled()) {
-        return new VitOutput(classLogits, classLogits, null, trunk.attention());
+        return new VitOutput(classLogits, classLogits, null, trunk.attention(), trunk.features());
       }
       NDArray distillationLogits = head("head_dist", x, 1);
       // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would
       // outlive.
       NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
       NDArray mean = classLogits.add(distillationLogits).mul(half);
-      return new VitOutput(mean, classLogits, distillationLogits, trunk.attention());
+      return new VitOutput(
+          mean, classLogits, distillationLogits, trunk.attention(), trunk.features());
     }
   }
 

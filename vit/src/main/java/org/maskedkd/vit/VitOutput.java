@@ -14,9 +14,11 @@ import org.jspecify.annotations.Nullable;
  * @param attention float32 {@code [batch, heads, tokens]}: what {@link AttentionRow} asked for,
  *     over all tokens, {@link VitConfig#attentionPrefix} others first, without a gradient; null
  *     unless asked for
+ * @param features what {@link FeatureLayers} asked for; empty unless asked for
  */
 public record VitOutput(
     NDArray logits,
     NDArray classLogits,
     @Nullable NDArray distillationLogits,
-    @Nullable NDArray attention) {}
+    @Nullable NDArray attention,
+    Features features) {}
