@@ -47,6 +47,11 @@ class ExactnessProcessTest {
         "optimizer.clip-norm=5",
         "augmentation.mixup=0.8",
         "student.drop-path=0.3",
+        // What is compared within an image, since no group could stay whole in all these cuts.
+        "distillation.manifold.weight=0.5",
+        "distillation.manifold.sample=0",
+        "distillation.manifold.random=0",
+        "distillation.attention.weight=0.3",
         "evaluation.every-epochs=0",
         "schedule.micro-batches=" + sizes,
         "schedule.window=" + window);
@@ -79,6 +84,11 @@ class ExactnessProcessTest {
 
     assertThat(resumed.said()).contains("schedule.micro-batches was 1 and is now [3,1,4,1,3]");
     assertThat(whole.steps()).isEqualTo(TinyRun.firstSteps(STEPS));
+    assertThat(whole.lines("metrics.jsonl"))
+        .allMatch(
+            line ->
+                line.path("loss_manifold").asDouble() > 0
+                    && line.path("loss_attention").asDouble() > 0);
     for (TinyRun cut : new TinyRun[] {two, three, resumed}) {
       assertThat(cut.steps()).isEqualTo(TinyRun.firstSteps(STEPS));
       for (int i = 0; i < STEPS; i++) {

@@ -46,7 +46,10 @@ class MemoryProcessTest {
             "data.train=generated:classes=3,images=1200,size=16,patch=4,seed=1,split=train",
             "schedule.epochs=200",
             "evaluation.every-epochs=1",
-            "ema.decay=0.99");
+            "ema.decay=0.99",
+            "distillation.manifold.weight=0.5",
+            "distillation.manifold.group=4",
+            "distillation.attention.weight=0.3");
     try (MaskedKdProcess coordinator = run.process()) {
       Map<String, Long> pids = new LinkedHashMap<>();
       pids.put("coordinator", coordinator.pid());

@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.maskedkd.proto.v1.LossParts;
 
@@ -207,6 +209,48 @@ class LossFunctionTest {
 
     assertThat(parts.getStudentCorrect()).isEqualTo(1);
     assertThat(parts.getTeacherCorrect()).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"SOFT", "HARD"})
+  void apply_separateHeads_areTheClassHeadsLossAndTheOthers(RunConfig.Kind kind) {
+    Random random = new Random(SEED);
+    float[] z = gaussians(random, 40, 2);
+    float[] y = gaussians(random, 40, 2);
+    float[] t = gaussians(random, 40, 2);
+    float[] w = gaussians(random, 40, 1);
+    StudentLogits gradient = new StudentLogits(new float[40], new float[40]);
+
+    LossParts both =
+        new LossFunction(kind, 0.3, 2).apply(new StudentLogits(z, y), t, w, 10, 4, gradient);
+
+    float[] labels = new float[40];
+    LossParts ofClass = new LossFunction(kind, 0, 2).apply(z, t, w, 10, 4, labels);
+    float[] taught = new float[40];
+    LossParts ofOther = new LossFunction(kind, 1, 2).apply(y, t, w, 10, 4, taught);
+    assertThat(both.getBase()).isEqualTo(ofClass.getBase());
+    assertThat(both.getDistillation()).isEqualTo(ofOther.getDistillation());
+    assertThat(both.getTotal())
+        .isCloseTo(0.7 * ofClass.getTotal() + 0.3 * ofOther.getTotal(), within(1e-12));
+    float[] second = Objects.requireNonNull(gradient.distillation());
+    for (int i = 0; i < 40; i++) {
+      assertThat(gradient.main()[i]).isCloseTo(0.7f * labels[i], within(1e-7f));
+      assertThat(second[i]).isCloseTo(0.3f * taught[i], within(1e-7f));
+    }
+  }
+
+  @Test
+  void apply_separateHeads_countWhatAnEvaluationReads() {
+    float[] z = {2, 1, 0};
+    float[] y = {0, 3, 0};
+    float[] w = {0, 1, 0};
+    StudentLogits gradient = new StudentLogits(new float[3], new float[3]);
+
+    LossParts parts =
+        new LossFunction(RunConfig.Kind.SOFT, 0.5, 1)
+            .apply(new StudentLogits(z, y), w, w, 3, 1, gradient);
+
+    assertThat(parts.getStudentCorrect()).isEqualTo(1);
   }
 
   @Test

@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Gradients;
+import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
@@ -180,6 +181,108 @@ final class FamiliesTest {
         }
       }
     }
+  }
+
+  /** One number made of all features that were asked for. */
+  private static double weighed(PlainVit plain, VitConfig config, List<Integer> blocks) {
+    double sum = 0;
+    for (int block : blocks) {
+      double[][] tokens = plain.tokens.get(block);
+      for (int t = config.prefixTokens(); t < tokens.length; t++) {
+        for (int d = 0; d < config.width(); d++) {
+          sum += (t + 2 * d + block) * tokens[t][d];
+        }
+        sum += config.attendsByClass() ? 0 : 100 * (t + block) * plain.firstRows.get(block)[t];
+      }
+    }
+    return sum;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {SIZE + ",distilled=true", DEIT3, CAIT, MAE, CLIP})
+  void forward_featuresOfBlocks_equalThePlainOnesWithTheirGradients(String model)
+      throws IOException {
+    VitConfig config = ModelZoo.parse(model);
+    Path file = weights(config);
+    double[][] patches = patches(config, SOME.length);
+    List<Integer> blocks = List.of(0, config.depth() - 1);
+    FeatureLayers wanted = new FeatureLayers(blocks, config.attendsByClass() ? List.of() : blocks);
+    try (VisionTransformer real =
+            VisionTransformer.load(config, file, Precision.FP32, VisionTransformer.Mode.TRAINABLE);
+        Gradients gradients = new Gradients(List.copyOf(real.parameters().values()));
+        GradMode on = GradMode.on()) {
+      PlainVit plain = new PlainVit(config, values, AttentionRow.LAST_CLASS);
+      double[] logits = plain.logits(patches, SOME);
+
+      VitOutput found = real.forward(array(patches), places(SOME), null, null, wanted);
+
+      assertThat(Golden.off(Tensors.floats(found.logits()), floats(logits))).isLessThan(1e-5);
+      int prefix = config.prefixTokens();
+      List<NDArray> terms = new ArrayList<>();
+      for (int i = 0; i < blocks.size(); i++) {
+        int block = blocks.get(i);
+        NDArray tokens = found.features().tokens().get(i);
+        float[] weighs = new float[SOME.length * config.width()];
+        for (int t = 0; t < SOME.length; t++) {
+          float[] row = Tensors.floats(tokens.get("0, {}", t));
+          double[] expected = plain.tokens.get(block)[prefix + t];
+          assertThat(Golden.off(row, floats(expected))).isLessThan(1e-5);
+          for (int d = 0; d < config.width(); d++) {
+            weighs[t * config.width() + d] = prefix + t + 2 * d + block;
+          }
+        }
+        terms.add(
+            Ops.innerProduct(
+                tokens, Tensors.of(scope.manager(), weighs, 1, SOME.length, config.width())));
+        if (!wanted.attention().isEmpty()) {
+          NDArray rows = found.features().attention().get(i);
+          float[] expected = new float[SOME.length];
+          float[] more = new float[SOME.length];
+          for (int t = 0; t < SOME.length; t++) {
+            expected[t] = (float) plain.firstRows.get(block)[prefix + t];
+            more[t] = 100 * (prefix + t + block);
+          }
+          assertThat(Golden.off(Tensors.floats(rows), expected)).isLessThan(1e-5);
+          terms.add(Ops.innerProduct(rows, Tensors.of(scope.manager(), more, 1, SOME.length)));
+        }
+      }
+      double[] ones = terms.stream().mapToDouble(term -> 1).toArray();
+      Gradients.backward(
+          Ops.weightedSum(terms, ones), Tensors.of(scope.manager(), new float[] {1}));
+      SplittableRandom random = new SplittableRandom(11);
+      int number = 0;
+      for (Map.Entry<String, double[]> parameter : values.entrySet()) {
+        float[] gradient = Tensors.floats(gradients.of(number++));
+        int index = random.nextInt(gradient.length);
+        double[] weight = parameter.getValue();
+        double before = weight[index];
+        double[] sides = new double[2];
+        for (int side = 0; side < 2; side++) {
+          weight[index] = before + (side == 0 ? 1e-4 : -1e-4);
+          PlainVit moved = new PlainVit(config, values, AttentionRow.LAST_CLASS);
+          moved.logits(patches, SOME);
+          sides[side] = weighed(moved, config, blocks);
+        }
+        weight[index] = before;
+        double slope = (sides[0] - sides[1]) / 2e-4;
+        assertThat((double) gradient[index])
+            .as("%s[%d]", parameter.getKey(), index)
+            .isCloseTo(slope, within(1e-2 + 1e-3 * Math.abs(slope)));
+      }
+    }
+  }
+
+  @Test
+  void features_thatAModelHasNot_areRefused() {
+    VitConfig deit = ModelZoo.parse(SIZE);
+    assertThatThrownBy(() -> new FeatureLayers(List.of(3), List.of()).requireIn(deit))
+        .hasMessageContaining("tokens of blocks [3]")
+        .hasMessageContaining("0 to 2");
+    assertThatThrownBy(() -> new FeatureLayers(List.of(), List.of(1, 1)).requireIn(deit))
+        .hasMessageContaining("attention of blocks [1, 1]");
+    assertThatThrownBy(
+            () -> new FeatureLayers(List.of(), List.of(0)).requireIn(ModelZoo.parse(CAIT)))
+        .hasMessageContaining("enters after the blocks");
   }
 
   @Test

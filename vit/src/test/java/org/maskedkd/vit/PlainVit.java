@@ -18,6 +18,14 @@ final class PlainVit {
   /** Filled by {@link #logits}: [heads][prefix + kept]. */
   double[][] attention = {};
 
+  /** Filled by {@link #logits}, by block: [prefix + kept][width], as they leave it. */
+  final List<double[][]> tokens = new ArrayList<>();
+
+  /**
+   * Filled by {@link #logits}, by block: [prefix + kept], the first token's row, mean over heads.
+   */
+  final List<double[]> firstRows = new ArrayList<>();
+
   PlainVit(VitConfig config, Map<String, double[]> weights, AttentionRow wanted) {
     this.config = config;
     this.wanted = wanted;
@@ -40,6 +48,7 @@ final class PlainVit {
       boolean asked = i == wanted.in(config) && !config.attendsByClass();
       x = branch(x, attention(norm(x, block + "norm1"), block, asked), block, 1);
       x = branch(x, mlp(norm(x, block + "norm2"), block), block, 2);
+      tokens.add(x);
     }
     if (config.attendsByClass()) {
       return head("head", norm(new double[][] {classToken(x)}, "norm")[0]);
@@ -152,15 +161,22 @@ final class PlainVit {
         head[i] = softmax(head[i]);
       }
     }
+    double[] first = new double[x.length];
+    for (double[][] head : scores) {
+      for (int j = 0; j < x.length; j++) {
+        first[j] += head[0][j] / config.heads();
+      }
+    }
+    firstRows.add(first);
     if (asked) {
       boolean byClass = wanted.from() == AttentionRow.From.CLASS;
-      int first = byClass ? 0 : config.prefixTokens();
+      int from = byClass ? 0 : config.prefixTokens();
       int end = byClass ? 1 : x.length;
       attention = new double[config.heads()][x.length];
       for (int h = 0; h < config.heads(); h++) {
-        for (int i = first; i < end; i++) {
+        for (int i = from; i < end; i++) {
           for (int j = 0; j < x.length; j++) {
-            attention[h][j] += scores[h][i][j] / (end - first);
+            attention[h][j] += scores[h][i][j] / (end - from);
           }
         }
       }
