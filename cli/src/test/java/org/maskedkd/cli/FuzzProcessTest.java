@@ -32,18 +32,22 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.maskedkd.proto.v1.Action;
+import org.maskedkd.proto.v1.AttentionMaps;
 import org.maskedkd.proto.v1.Augmentation;
 import org.maskedkd.proto.v1.Backward;
+import org.maskedkd.proto.v1.Blocks;
 import org.maskedkd.proto.v1.Checkpoint;
 import org.maskedkd.proto.v1.ClockRequest;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.Evaluate;
 import org.maskedkd.proto.v1.Export;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Objective;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.Operation;
@@ -300,6 +304,7 @@ class FuzzProcessTest {
           .addTensors(
               TensorFrames.bytes(
                   "kept_patches", ByteBuffer.wrap(patches), samples, kept, PATCH_BYTES))
+          .setFeatures(Features.newBuilder().addTokens(0).addAttention(0))
           .setLast(true)
           .build();
     }
@@ -367,6 +372,10 @@ class FuzzProcessTest {
 
   private static final class StudentFuzz extends Fuzz {
     private static final int BATCH = 4;
+
+    /** Half of the patches, as the plans keep. */
+    private static final int KEPT = 8;
+
     private int runs;
 
     StudentFuzz(MaskedKdProcess process, long seed) {
@@ -408,6 +417,9 @@ class FuzzProcessTest {
           .setMasking(Masking.newBuilder().setCriterion(Masking.Criterion.CRITERION_STUDENT))
           .setTeacherGrid(
               Grid.newBuilder().setImageHeight(16).setImageWidth(16).setPatch(4).setChannels(3))
+          .setTeacherBlocks(Blocks.newBuilder().setCount(1).setWidth(24).setClassToken(true))
+          .setObjective(
+              Objective.newBuilder().setAttention(AttentionMaps.newBuilder().setWeight(0.5)))
           .setSeed(3)
           .setBatch(BATCH)
           .build();
@@ -445,6 +457,7 @@ class FuzzProcessTest {
           .setKey(
               MicroBatchKey.newBuilder().setRun(run).setAttempt(1).setStep(step).setIndex(index))
           .addTensors(TensorFrames.floats("logits_gradient", gradient, samples, CLASSES))
+          .addTensors(TensorFrames.floats("attention", new float[samples * KEPT], 1, samples, KEPT))
           .setLast(true)
           .setLoss(LossParts.newBuilder().setTotal(1).setBase(1).setStudentCorrect(1))
           .build();
