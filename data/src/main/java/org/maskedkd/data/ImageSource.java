@@ -4,16 +4,25 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A fixed list of labelled images, ordered by class name and then by file name, the same for a
- * folder and for an archive of it. Safe for use by many threads until it is closed.
+ * A fixed list of labelled images. Those of class folders are ordered by class name and then by
+ * file name, the same for a folder and for an archive of it; those of files that number their
+ * classes stand as in the files. Safe for use by many threads until it is closed.
  */
 public interface ImageSource extends AutoCloseable {
   int size();
 
-  /** Names of the classes, sorted; a label is an index into them. */
+  /** Names of the classes; a label is an index into them. Those of class folders are sorted. */
   List<String> classes();
 
   int label(int index);
+
+  /**
+   * Which of the files that hold the images this one is in, from 0 on, never falling from one image
+   * to the next; 0 for all where it does not matter in what order they are read.
+   */
+  default int shard(int index) {
+    return 0;
+  }
 
   /** {@code class/file}. */
   String name(int index);
@@ -60,12 +69,15 @@ public interface ImageSource extends AutoCloseable {
    *   <li>a {@code .tar}, {@code .tar.gz} or {@code .tgz} file of one, with {@code !folder} behind
    *       it when the class folders stand inside a folder of the archive ({@code
    *       cifar10.tar.gz!train}),
+   *   <li>{@code cifar:PATH!train} or {@code !test}, see {@link Cifar},
+   *   <li>{@code idx:PATH}, the file of images, see {@link Idx},
+   *   <li>{@code shards:PATTERN}, see {@link ShardPattern} and {@link ShardReader},
    *   <li>{@code generated:classes=8,images=4000,size=32,patch=4,seed=1,split=train}, see {@link
    *       GeneratedImages}.
    * </ul>
    *
-   * Only images directly in a class folder count; hidden files and files of other kinds are ignored
-   * and counted in the log.
+   * Of folders only images directly in a class folder count; hidden files and files of other kinds
+   * are ignored and counted in the log.
    *
    * @throws DataException when there is no such set, it leaves {@code dataRoot}, or a class has no
    *     images

@@ -77,6 +77,11 @@ final class SkippingSource implements ImageSource {
   }
 
   @Override
+  public int shard(int index) {
+    return source.shard(index);
+  }
+
+  @Override
   public String name(int index) {
     return source.name(index);
   }

@@ -4,17 +4,34 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.TreeSet;
 
 /** Reads the notation of {@link ImageSource#open(String, Path, SourceOptions)}. */
 final class Sources {
   private static final List<String> ARCHIVES = List.of(".tar", ".tar.gz", ".tgz");
 
+  private static final String CIFAR = "cifar:";
+  private static final String IDX = "idx:";
+  private static final String SHARDS = "shards:";
+
   private Sources() {}
 
   static ImageSource open(String spec, Path dataRoot, SourceOptions options) {
     if (spec.startsWith(GeneratedSpec.PREFIX)) {
       return new GeneratedImages(GeneratedSpec.parse(spec));
+    }
+    if (spec.startsWith(CIFAR)) {
+      return cifar(spec.substring(CIFAR.length()), dataRoot, options);
+    }
+    if (spec.startsWith(IDX)) {
+      Path images = inside(spec.substring(IDX.length()), dataRoot);
+      Path labels = images.resolveSibling(Idx.labelsName(String.valueOf(images.getFileName())));
+      return Idx.open(images, inside(labels.toString(), dataRoot), options.memoryLimitBytes());
+    }
+    if (spec.startsWith(SHARDS)) {
+      String pattern = spec.substring(SHARDS.length());
+      return ShardSource.open(ShardPattern.expand(pattern, dataRoot), options.decoder());
     }
     int mark = spec.lastIndexOf('!');
     if (mark >= 0 && isArchive(spec.substring(0, mark))) {
@@ -31,6 +48,23 @@ final class Sources {
     return DataRoot.inside(spec, dataRoot);
   }
 
+  private static ImageSource cifar(String spec, Path dataRoot, SourceOptions options) {
+    int mark = spec.lastIndexOf('!');
+    String path = mark < 0 ? spec : spec.substring(0, mark);
+    Path where = inside(path, dataRoot);
+    if (!Files.isDirectory(where) && !(isArchive(path) && Files.isRegularFile(where))) {
+      throw new DataException(
+          where
+              + " is neither a folder nor a .tar, .tar.gz or .tgz file of CIFAR's binary version");
+    }
+    return Cifar.open(where, spec.substring(mark + 1), options.memoryLimitBytes());
+  }
+
+  /** Whether a file of this name is a tar archive that is not compressed. */
+  static boolean isPlainTar(String name) {
+    return name.toLowerCase(Locale.ROOT).endsWith(".tar");
+  }
+
   private static boolean isArchive(String name) {
     String lower = name.toLowerCase(Locale.ROOT);
     return ARCHIVES.stream().anyMatch(lower::endsWith);
@@ -43,8 +77,7 @@ final class Sources {
               ? path + " is a folder, though its name is that of an archive; rename it"
               : path + " does not exist; expected a tar archive of class folders there");
     }
-    boolean plain = path.toString().toLowerCase(Locale.ROOT).endsWith(".tar");
-    return plain
+    return isPlainTar(path.toString())
         ? TarSource.index(path, folder, options.decoder())
         : TarSource.load(path, folder, options.decoder(), options.memoryLimitBytes());
   }
@@ -52,6 +85,11 @@ final class Sources {
   static void requireSameClasses(List<String> train, List<String> eval) {
     if (train.equals(eval)) {
       return;
+    }
+    if (Set.copyOf(train).equals(Set.copyOf(eval))) {
+      throw new DataException(
+          "training and evaluation images have the same classes in another order (%s and %s first); both need the same kind of source"
+              .formatted(train.get(0), eval.get(0)));
     }
     var onlyTrain = new TreeSet<>(train);
     eval.forEach(onlyTrain::remove);

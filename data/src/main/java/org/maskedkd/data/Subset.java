@@ -79,6 +79,11 @@ public final class Subset implements ImageSource {
   }
 
   @Override
+  public int shard(int index) {
+    return source.shard(chosen[index]);
+  }
+
+  @Override
   public String name(int index) {
     return source.name(chosen[index]);
   }

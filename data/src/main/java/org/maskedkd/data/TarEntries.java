@@ -54,15 +54,17 @@ final class TarEntries<H> {
         || Listing.isHidden(file)
         || Listing.isHidden(parts[0])
         || !Listing.isImage(file)
-        || !entry.isFile()
-        || entry.isLink()
-        || entry.isSymbolicLink()
-        || entry.isSparse()
+        || !isPlainFile(entry)
         || entry.getSize() > LARGEST_FILE) {
       listing.ignore(path);
     } else {
       listing.image(parts[0], file, entry.getSize(), content.read(entry.getSize()));
     }
+  }
+
+  /** Whether its bytes stand behind its header. */
+  static boolean isPlainFile(TarArchiveEntry entry) {
+    return entry.isFile() && !entry.isLink() && !entry.isSymbolicLink() && !entry.isSparse();
   }
 
   Listing<H> build() {

@@ -1,18 +1,12 @@
 package org.maskedkd.data;
 
-import java.io.BufferedInputStream;
+import java.io.EOFException;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
-import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
-import org.apache.commons.compress.archivers.tar.TarFile;
-import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,11 +35,12 @@ final class TarSource implements ImageSource {
 
   static TarSource index(Path archive, String folder, Decoder decoder) {
     TarEntries<Place> entries = new TarEntries<>(archive, folder);
-    try (TarFile tar = new TarFile(archive)) {
-      for (TarArchiveEntry entry : tar.getEntries()) {
+    try (TarWalk tar = new TarWalk(archive)) {
+      for (TarArchiveEntry next; (next = tar.next()) != null; ) {
+        TarArchiveEntry entry = next;
         entries.take(entry, size -> new InFile(entry.getDataOffset()));
       }
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (IOException e) {
       throw broken(archive, e);
     }
     Listing<Place> listing = entries.build();
@@ -59,36 +54,24 @@ final class TarSource implements ImageSource {
 
   static TarSource load(Path archive, String folder, Decoder decoder, long memoryLimitBytes) {
     TarEntries<Place> entries = new TarEntries<>(archive, folder);
-    long[] left = {memoryLimitBytes};
-    try (InputStream file = new BufferedInputStream(Files.newInputStream(archive), 1 << 16);
-        InputStream gzip = new GzipCompressorInputStream(file, /* decompressConcatenated= */ true);
-        TarArchiveInputStream tar =
-            new TarArchiveInputStream(new BufferedInputStream(gzip, 1 << 16))) {
-      for (TarArchiveEntry entry; (entry = tar.getNextEntry()) != null; ) {
+    MemoryLimit memory = new MemoryLimit(archive, memoryLimitBytes);
+    try (TarWalk tar = new TarWalk(archive)) {
+      for (TarArchiveEntry next; (next = tar.next()) != null; ) {
+        TarArchiveEntry entry = next;
         entries.take(
             entry,
             size -> {
-              left[0] -= size;
-              if (left[0] < 0) {
-                throw new DataException(
-                    "the images of %s take more than the %d bytes that may be held in memory; unpack it with gunzip, a plain .tar is read from disk"
-                        .formatted(archive, memoryLimitBytes));
-              }
-              byte[] bytes = tar.readNBytes((int) size);
-              if (bytes.length != size) {
-                throw new IOException(
-                    "ends after %d of the %d bytes of an image".formatted(bytes.length, size));
-              }
-              return new InMemory(bytes);
+              memory.take(size);
+              return new InMemory(tar.read(entry));
             });
       }
-    } catch (IOException | IllegalArgumentException e) {
+    } catch (IOException e) {
       throw broken(archive, e);
     }
     return new TarSource(archive, entries.build(), decoder, null);
   }
 
-  private static DataException broken(Path archive, Exception cause) {
+  static DataException broken(Path archive, Exception cause) {
     return new DataException(
         archive + " is no complete tar archive (" + cause.getMessage() + "); fetch it again",
         cause);
@@ -135,18 +118,13 @@ final class TarSource implements ImageSource {
     if (channel == null) {
       throw new IllegalStateException("an archive held in memory has no channel");
     }
-    ByteBuffer buffer = ByteBuffer.allocate(size);
     try {
-      while (buffer.hasRemaining()) {
-        if (channel.read(buffer, place.position + buffer.position()) < 0) {
-          throw new CorruptImageException(
-              name, "the archive ends after %d of its %d bytes".formatted(buffer.position(), size));
-        }
-      }
+      return ByPosition.read(channel, place.position, size);
+    } catch (EOFException e) {
+      throw new CorruptImageException(name, String.valueOf(e.getMessage()), e);
     } catch (IOException e) {
       throw new DataException("cannot read " + name + ": " + e, e);
     }
-    return buffer.array();
   }
 
   @Override

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import javax.imageio.ImageIO;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
@@ -81,6 +82,24 @@ final class TestImages {
         if (Files.isRegularFile(path)) {
           tar.write(Files.readAllBytes(path));
         }
+        tar.closeArchiveEntry();
+      }
+    }
+    return file;
+  }
+
+  /** Members in the order of the map; packed unless the name ends in {@code .tar}. */
+  static Path tar(Path file, Map<String, byte[]> members) throws IOException {
+    boolean gzip = !file.toString().endsWith(".tar");
+    try (var raw = Files.newOutputStream(file);
+        var packed = gzip ? new GzipCompressorOutputStream(raw) : raw;
+        var tar = new TarArchiveOutputStream(packed)) {
+      tar.setLongFileMode(TarArchiveOutputStream.LONGFILE_POSIX);
+      for (Map.Entry<String, byte[]> member : members.entrySet()) {
+        TarArchiveEntry entry = new TarArchiveEntry(member.getKey());
+        entry.setSize(member.getValue().length);
+        tar.putArchiveEntry(entry);
+        tar.write(member.getValue());
         tar.closeArchiveEntry();
       }
     }

@@ -22,6 +22,11 @@ record Borrowed(ImageSource source) implements ImageSource {
   }
 
   @Override
+  public int shard(int index) {
+    return source.shard(index);
+  }
+
+  @Override
   public String name(int index) {
     return source.name(index);
   }
