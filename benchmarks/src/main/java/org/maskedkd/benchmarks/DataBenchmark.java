@@ -61,7 +61,7 @@ final class DataBenchmark implements Runnable {
 
   private void measure(ImageSource opened, JpegLibrary decoder, Augment augment) {
     TrainBatches batches =
-        new TrainBatches(opened, batch, size, augment, mean(), std(), /* seed= */ 1);
+        new TrainBatches(opened, batch, size, augment, mean(), std(), /* shuffleShards= */ 0, /* seed= */ 1);
     int steps = images / batch;
     int[] sum = {0};
     Alternating.Rounds found =

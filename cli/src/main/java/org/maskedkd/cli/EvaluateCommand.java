@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.EvalBatches;
 import org.maskedkd.data.ImageSource;
@@ -33,7 +34,7 @@ final class EvaluateCommand implements Callable<Integer> {
       required = true,
       paramLabel = "SPEC",
       description =
-          "A folder of class folders, a tar of one (FILE!FOLDER for one inside), or generated:...")
+          "A folder of class folders, a tar of one (FILE!FOLDER for one inside), cifar:PATH!test, idx:FILE, shards:PATTERN or generated:...")
   private String data = "";
 
   @Option(
@@ -51,9 +52,8 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     Path here = Path.of("").toAbsolutePath();
-    boolean generated = data.startsWith("generated:");
     // The user's own command may read whatever the user may.
-    String from = generated ? data : here.resolve(data).toString();
+    String from = RunConfig.Data.under(here.toString(), data);
     try (ImageSource source = ImageSource.open(from, here.getRoot());
         Classifier classifier = model.load()) {
       VitConfig config = classifier.config();

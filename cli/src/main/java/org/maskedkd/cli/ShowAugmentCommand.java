@@ -97,7 +97,7 @@ final class ShowAugmentCommand implements Callable<Integer> {
             ImageSource.open(config.data().trainSource(), Path.of("").toAbsolutePath().getRoot()),
             count,
             config.seed())) {
-      draw(source, model, augment, config.seed());
+      draw(source, model, augment, config);
     }
     PrintWriter terminal = spec.commandLine().getOut();
     terminal.println(out);
@@ -112,7 +112,7 @@ final class ShowAugmentCommand implements Callable<Integer> {
     }
   }
 
-  private void draw(ImageSource source, VitConfig model, Augment augment, long seed) {
+  private void draw(ImageSource source, VitConfig model, Augment augment, RunConfig config) {
     int columns = 1 + views;
     List<Image> images =
         new ArrayList<>(Collections.nCopies(source.size() * columns, new Image(1, 1, new byte[3])));
@@ -124,10 +124,11 @@ final class ShowAugmentCommand implements Callable<Integer> {
               source,
               source.size(),
               model.imageHeight(),
-              column == 0 ? Augment.none(augment.evalCrop()) : augment,
+              column == 0 ? Augment.none(augment.evalCrop()) : augment.withRepeats(1),
               model.meanValues(),
               model.stdValues(),
-              seed);
+              config.data().shuffleShards(),
+              config.seed());
       Batch batch = batches.batch(Math.max(1, column));
       for (int i = 0; i < batch.count(); i++) {
         int cell = batch.indices()[i] * columns + column;

@@ -225,6 +225,7 @@ final class ConfigChecks {
         a.evalCrop());
     atLeast("data.workers", c.data().workers(), 1);
     atLeast("data.train-limit", c.data().trainLimit(), 0);
+    atLeast("data.shuffle-shards", c.data().shuffleShards(), 0);
   }
 
   private void schedule(RunConfig c) {

@@ -221,25 +221,36 @@ public record RunConfig(
 
   /** The images. */
   public record Data(
-      String root, String train, String eval, OnCorrupt onCorrupt, int workers, int trainLimit) {
+      String root,
+      String train,
+      String eval,
+      OnCorrupt onCorrupt,
+      int workers,
+      int trainLimit,
+      int shuffleShards) {
+
+    /** Kinds of sources that name a path. */
+    private static final List<String> KINDS = List.of("cifar:", "idx:", "shards:");
 
     /** Where the training images are, {@code root} taken into account. */
     @JsonIgnore
     public String trainSource() {
-      return under(train);
+      return under(root, train);
     }
 
     /** Where the evaluation images are, {@code root} taken into account. */
     @JsonIgnore
     public String evalSource() {
-      return under(eval);
+      return under(root, eval);
     }
 
-    private String under(String source) {
+    /** The same source with its path, if it has one that is relative, taken to be in a folder. */
+    public static String under(String root, String source) {
       if (root.isEmpty() || source.isEmpty() || source.startsWith("generated:")) {
         return source;
       }
-      return Path.of(root).resolve(source).toString();
+      String kind = KINDS.stream().filter(source::startsWith).findFirst().orElse("");
+      return kind + Path.of(root).resolve(source.substring(kind.length()));
     }
   }
 

@@ -140,6 +140,7 @@ final class Specs {
             })
         .setWorkers(data.workers())
         .setTrainLimit(data.trainLimit())
+        .setShuffleShards(data.shuffleShards())
         .build();
   }
 

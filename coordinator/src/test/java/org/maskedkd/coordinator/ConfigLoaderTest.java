@@ -164,6 +164,7 @@ class ConfigLoaderTest {
         "student.mean=[1] | student.mean has 1",
         "augmentation.flip=2 | augmentation.flip is 2.0",
         "augmentation.scale-min=0 | scale-min",
+        "data.shuffle-shards=-1 | data.shuffle-shards is -1",
         "checkpoint.keep=0 | checkpoint.keep is 0",
         "teacher.replicas=0 | teacher.replicas is 0",
         "deterministic=maybe | deterministic is \"maybe\"",
@@ -210,6 +211,12 @@ class ConfigLoaderTest {
     assertThat(data.evalSource()).isEqualTo("generated:shapes");
     assertThat(parse(SMALL, "data.root=/images").data().trainSource())
         .isEqualTo("generated:shapes");
+    RunConfig.Data kinds =
+        parse(SMALL, "data.root=/i", "data.train=shards:s/{0..3}.tar", "data.eval=cifar:/c!test")
+            .data();
+    assertThat(kinds.trainSource()).isEqualTo("shards:/i/s/{0..3}.tar");
+    assertThat(kinds.evalSource()).isEqualTo("cifar:/c!test");
+    assertThat(RunConfig.Data.under("/i", "idx:images.gz")).isEqualTo("idx:/i/images.gz");
   }
 
   @Test

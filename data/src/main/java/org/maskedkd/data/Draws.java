@@ -104,8 +104,13 @@ final class Draws {
 
   /** Fisher and Yates, in place. */
   void shuffle(int[] values) {
-    for (int i = values.length - 1; i > 0; i--) {
-      int j = below(i + 1);
+    shuffle(values, 0, values.length);
+  }
+
+  /** Likewise those {@code from} a place to before another. */
+  void shuffle(int[] values, int from, int to) {
+    for (int i = to - 1; i > from; i--) {
+      int j = from + below(i - from + 1);
       int swapped = values[i];
       values[i] = values[j];
       values[j] = swapped;

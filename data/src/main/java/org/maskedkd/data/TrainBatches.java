@@ -4,9 +4,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Training batches without end. The batch of a step follows from the seed and the step alone: every
- * epoch is a new permutation of the images, of which the last {@code size mod batch} are left out
- * (with repeats: of which the first ones come several times, and the others not at all); what
- * varies an image is drawn for its place in the epoch; what mixes a batch is drawn for the step.
+ * epoch is a new permutation of the images (see {@link EpochOrder}), of which the last {@code size
+ * mod batch} are left out (with repeats: of which the first ones come several times, and the others
+ * not at all); what varies an image is drawn for its place in the epoch; what mixes a batch is
+ * drawn for the step.
  *
  * <p>The order is timm's: crop, flip, RandAugment, erasing per image, then mixing on the whole
  * batch. Targets are smoothed before they are mixed.
@@ -17,6 +18,7 @@ public final class TrainBatches extends Batches {
   private final Erasing erasing;
   private final @Nullable RandAugment randAugment;
   private final int[] fill;
+  private final EpochOrder order;
   private final int batch;
   private final int size;
   private final long seed;
@@ -32,6 +34,8 @@ public final class TrainBatches extends Batches {
    * @param size height and width in pixels of what the model sees
    * @param mean the model's, per channel in [0, 1]; needed for erasing and RandAugment
    * @param std likewise
+   * @param shuffleShards of a source of shards, how many have their images shuffled with each
+   *     other; 0 for all
    * @throws DataException when there are fewer images than make one batch
    */
   public TrainBatches(
@@ -41,10 +45,12 @@ public final class TrainBatches extends Batches {
       Augment augment,
       double[] mean,
       double[] std,
+      int shuffleShards,
       long seed) {
-    if (batch < 1 || size < 1) {
+    if (batch < 1 || size < 1 || shuffleShards < 0) {
       throw new IllegalArgumentException(
-          "a batch of %d images of %d pixels cannot be".formatted(batch, size));
+          "a batch of %d images of %d pixels, with %d shards shuffled together, cannot be"
+              .formatted(batch, size, shuffleShards));
     }
     if (source.size() < batch) {
       throw new DataException(
@@ -61,6 +67,7 @@ public final class TrainBatches extends Batches {
     this.randAugment =
         augment.randAugment().isEmpty() ? null : RandAugment.parse(augment.randAugment());
     this.fill = RandAugment.fill(mean);
+    this.order = new EpochOrder(source, shuffleShards);
     this.seed = seed;
     this.stepsPerEpoch = source.size() / batch;
   }
@@ -147,12 +154,7 @@ public final class TrainBatches extends Batches {
   private int[] order(int epoch) {
     Permutation current = permutation;
     if (current.epoch != epoch) {
-      int[] order = new int[source.size()];
-      for (int i = 0; i < order.length; i++) {
-        order[i] = i;
-      }
-      Draws.of(seed, Draws.Stream.ORDER, epoch).shuffle(order);
-      current = new Permutation(epoch, order);
+      current = new Permutation(epoch, order.draw(Draws.of(seed, Draws.Stream.ORDER, epoch)));
       permutation = current;
     }
     return current.order;

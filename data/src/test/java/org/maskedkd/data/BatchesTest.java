@@ -22,7 +22,7 @@ class BatchesTest {
   }
 
   private static TrainBatches train(ImageSource source, int batch, Augment augment, long seed) {
-    return new TrainBatches(source, batch, SIZE, augment, TestImages.MEAN, TestImages.STD, seed);
+    return new TrainBatches(source, batch, SIZE, augment, TestImages.MEAN, TestImages.STD, 0, seed);
   }
 
   private static final Augment EVERYTHING =

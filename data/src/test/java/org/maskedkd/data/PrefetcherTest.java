@@ -57,7 +57,8 @@ class PrefetcherTest {
   }
 
   private static TrainBatches batches(IntFunction<Image> make) {
-    return new TrainBatches(new Made(make), 5, 16, EVERYTHING, TestImages.MEAN, TestImages.STD, 77);
+    return new TrainBatches(
+        new Made(make), 5, 16, EVERYTHING, TestImages.MEAN, TestImages.STD, 0, 77);
   }
 
   @ParameterizedTest

@@ -61,6 +61,7 @@ final class RunData implements AutoCloseable {
                 Augmenting.of(spec.getAugmentation(), size),
                 config.meanValues(),
                 config.stdValues(),
+                spec.getData().getShuffleShards(),
                 seed),
             workers,
             BATCHES_AHEAD,

@@ -93,7 +93,7 @@ class LookAheadTest {
   private Batch batch(long step) {
     Augment augment = Augment.shiftsAndFlips(2).withMixing(0.8, 1.0, 1.0, 0.5);
     return new TrainBatches(
-            images, BATCH, 16, augment, STUDENT.meanValues(), STUDENT.stdValues(), 3)
+            images, BATCH, 16, augment, STUDENT.meanValues(), STUDENT.stdValues(), 0, 3)
         .batch(step);
   }
 
