@@ -212,6 +212,13 @@ final class ConfigChecks {
         a.ratioMin(),
         a.ratioMax());
     share("augmentation.flip", a.flip());
+    share("augmentation.color-jitter", a.colorJitter());
+    require(
+        a.colorJitter() == 0 || a.randAugment().isEmpty(),
+        "augmentation.color-jitter is %s and rand-augment %s, which changes colours itself (as in"
+            + " timm, where one leaves the other out); expected one of them",
+        a.colorJitter(),
+        a.randAugment());
     atLeast("augmentation.repeats", a.repeats(), 1);
     notNegative("augmentation.mixup", a.mixup());
     notNegative("augmentation.cutmix", a.cutmix());

@@ -39,9 +39,9 @@ import org.maskedkd.runtime.RunException;
 import org.maskedkd.schedule.Order;
 
 /**
- * Reads a run's YAML: the defaults, over them the file, over it the overrides {@code key=value};
- * then what follows from other values; then the checks. Whatever is wrong is a {@link RunException}
- * with {@link ExitCode#USAGE}.
+ * Reads a run's YAML: the defaults, over them the recipe that is named, over it the file, over it
+ * the overrides {@code key=value}; then what follows from other values; then the checks. Whatever
+ * is wrong is a {@link RunException} with {@link ExitCode#USAGE}.
  */
 public final class ConfigLoader {
 
@@ -89,15 +89,27 @@ public final class ConfigLoader {
   /** The configuration in {@code yaml}; {@code source} names it in messages. */
   public static RunConfig parse(String yaml, String source, List<String> overrides) {
     ObjectNode defaults = defaults();
-    ObjectNode tree = defaults.deepCopy();
-    merge(tree, defaults, object(yaml, source), "", new Source(source, lines(yaml)));
-    for (String override : overrides) {
-      apply(tree, defaults, override);
+    ObjectNode tree = overlaid(defaults, defaults, yaml, source, overrides);
+    String recipe = tree.at("/augmentation/recipe").asText();
+    if (!recipe.isEmpty()) {
+      ObjectNode base = defaults.deepCopy();
+      Recipes.apply(recipe, (ObjectNode) base.get("augmentation"));
+      tree = overlaid(base, defaults, yaml, source, overrides);
     }
     derive(tree);
     RunConfig config = bind(tree, source);
     ConfigChecks.check(config);
     return config;
+  }
+
+  private static ObjectNode overlaid(
+      ObjectNode base, ObjectNode known, String yaml, String source, List<String> overrides) {
+    ObjectNode tree = base.deepCopy();
+    merge(tree, known, object(yaml, source), "", new Source(source, lines(yaml)));
+    for (String override : overrides) {
+      apply(tree, known, override);
+    }
+    return tree;
   }
 
   /** The whole configuration as YAML, every key included. */
@@ -116,8 +128,12 @@ public final class ConfigLoader {
 
   /** The defaults with their comments, as a user may read them. */
   public static String defaultsYaml() {
-    try (InputStream in =
-        Objects.requireNonNull(ConfigLoader.class.getResourceAsStream("defaults.yaml"))) {
+    return resource("defaults.yaml");
+  }
+
+  /** The text of a file beside this class. */
+  static String resource(String name) {
+    try (InputStream in = Objects.requireNonNull(ConfigLoader.class.getResourceAsStream(name))) {
       return new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -136,7 +152,7 @@ public final class ConfigLoader {
     }
   }
 
-  private static ObjectNode object(String yaml, String source) {
+  static ObjectNode object(String yaml, String source) {
     try {
       JsonNode tree = YAML.readTree(yaml);
       if (tree == null || tree.isMissingNode() || tree.isNull()) {

@@ -82,7 +82,9 @@ final class Resumption {
           Map.entry("distillation.attention.weight", "0.0"),
           Map.entry("distillation.attention.student-blocks", "[]"),
           Map.entry("distillation.attention.teacher-blocks", "[]"),
-          Map.entry("data.shuffle-shards", "8"));
+          Map.entry("data.shuffle-shards", "8"),
+          Map.entry("augmentation.recipe", "\"\""),
+          Map.entry("augmentation.color-jitter", "0.0"));
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
   private static final Set<String> PLACES =

@@ -256,6 +256,7 @@ public record RunConfig(
 
   /** What happens to training images on their way in. */
   public record Augmentation(
+      String recipe,
       Crop crop,
       int padding,
       double scaleMin,
@@ -264,6 +265,7 @@ public record RunConfig(
       double ratioMax,
       double flip,
       String randAugment,
+      double colorJitter,
       int repeats,
       double mixup,
       double cutmix,
@@ -290,6 +292,7 @@ public record RunConfig(
           .setRatioMax(ratioMax)
           .setFlip(flip)
           .setRandAugment(randAugment)
+          .setColorJitter(colorJitter)
           .setRepeats(repeats)
           .setMixupAlpha(mixup)
           .setCutmixAlpha(cutmix)

@@ -48,6 +48,7 @@ class ConfigLoaderTest {
     assertThat(config.augmentation())
         .isEqualTo(
             new RunConfig.Augmentation(
+                "",
                 RunConfig.Crop.RANDOM_RESIZED,
                 4,
                 0.08,
@@ -56,6 +57,7 @@ class ConfigLoaderTest {
                 4.0 / 3,
                 0.5,
                 "",
+                0,
                 1,
                 0.8,
                 1,
@@ -115,6 +117,48 @@ class ConfigLoaderTest {
   }
 
   @Test
+  void parse_recipe_givesItsValuesToKeysThatNobodySets() {
+    RunConfig.Augmentation deit = parse(SMALL, "augmentation.recipe=deit").augmentation();
+    assertThat(deit.randAugment()).isEqualTo("rand-m9-mstd0.5-inc1");
+    assertThat(deit.repeats()).isEqualTo(3);
+    assertThat(List.of(deit.mixup(), deit.cutmix(), deit.erasing(), deit.labelSmoothing()))
+        .containsExactly(0.8, 1.0, 0.25, 0.1);
+
+    String file = SMALL + "augmentation: {recipe: simple, erasing: 0.5}\n";
+    RunConfig.Augmentation simple = parse(file, "augmentation.flip=0.25").augmentation();
+    assertThat(simple.recipe()).isEqualTo("simple");
+    assertThat(List.of(simple.mixup(), simple.cutmix())).containsExactly(0.0, 0.0);
+    assertThat(simple.erasing()).isEqualTo(0.5);
+    assertThat(simple.flip()).isEqualTo(0.25);
+    assertThat(simple.labelSmoothing()).isEqualTo(0.1);
+    assertThat(simple.repeats()).isEqualTo(1);
+    assertThat(simple.crop()).isEqualTo(RunConfig.Crop.RANDOM_RESIZED);
+
+    // A key that the file sets stays, whichever recipe is named later.
+    RunConfig.Augmentation other = parse(file, "augmentation.recipe=deit").augmentation();
+    assertThat(other.erasing()).isEqualTo(0.5);
+    assertThat(other.mixup()).isEqualTo(0.8);
+    assertThat(parse(file, "augmentation.recipe=").augmentation().mixup()).isEqualTo(0.8);
+  }
+
+  @Test
+  void toYaml_withARecipe_readsBackEqualWhateverTheRecipeHolds() {
+    RunConfig config = parse(SMALL, "augmentation.recipe=deit", "augmentation.mixup=0.3");
+
+    String yaml = ConfigLoader.toYaml(config);
+    assertThat(parse(yaml)).isEqualTo(config);
+    assertThat(parse(yaml, "augmentation.recipe=simple").augmentation().mixup()).isEqualTo(0.3);
+  }
+
+  @Test
+  void parse_colorJitterBesideRandAugment_isRefusedWithTheReason() {
+    assertThat(refusal(SMALL, "augmentation.recipe=deit", "augmentation.color-jitter=0.3"))
+        .contains("color-jitter is 0.3", "rand-m9-mstd0.5-inc1", "timm");
+    assertThat(parse(SMALL, "augmentation.color-jitter=0.3").augmentation().colorJitter())
+        .isEqualTo(0.3);
+  }
+
+  @Test
   void parse_unknownKey_namesTheNearestAndItsPlace() {
     assertThat(refusal(SMALL + "schedule:\n  epoch: 3\n"))
         .contains("test.yaml line 9", "\"schedule.epoch\"", "\"schedule.epochs\"");
@@ -164,6 +208,8 @@ class ConfigLoaderTest {
         "student.mean=[1] | student.mean has 1",
         "augmentation.flip=2 | augmentation.flip is 2.0",
         "augmentation.scale-min=0 | scale-min",
+        "augmentation.color-jitter=1.5 | augmentation.color-jitter is 1.5",
+        "augmentation.recipe=diet | augmentation.recipe is \"\"diet\"\", expected one of deit, simple",
         "data.shuffle-shards=-1 | data.shuffle-shards is -1",
         "checkpoint.keep=0 | checkpoint.keep is 0",
         "teacher.replicas=0 | teacher.replicas is 0",

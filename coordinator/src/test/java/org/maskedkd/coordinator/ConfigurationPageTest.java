@@ -13,4 +13,10 @@ class ConfigurationPageTest {
     String page = Files.readString(Path.of("..", "docs", "configuration.md"));
     assertThat(page).contains("```yaml\n" + ConfigLoader.defaultsYaml().strip() + "\n```");
   }
+
+  @Test
+  void page_holdsEveryRecipe() throws IOException {
+    String page = Files.readString(Path.of("..", "docs", "configuration.md"));
+    assertThat(page).contains("```yaml\n" + Recipes.yaml().strip() + "\n```");
+  }
 }

@@ -6,6 +6,8 @@ package org.maskedkd.data;
  * @param cropping where the model's square comes from
  * @param flip probability of a horizontal flip
  * @param randAugment timm's notation, such as {@code rand-m9-mstd0.5-inc1}; empty for none
+ * @param colorJitter how far brightness, contrast and saturation vary, in [0, 1], with RandAugment
+ *     0
  * @param repeats how often an epoch shows each of its images, one after the other
  * @param mix how images of a batch are mixed with each other
  * @param erasing probability that a sample loses a rectangle to noise
@@ -16,6 +18,7 @@ public record Augment(
     Cropping cropping,
     double flip,
     String randAugment,
+    double colorJitter,
     int repeats,
     Mix mix,
     double erasing,
@@ -93,13 +96,19 @@ public record Augment(
     if (!randAugment.isEmpty()) {
       RandAugment.parse(randAugment);
     }
+    require(isShare(colorJitter), "colorJitter", colorJitter, "in [0, 1]");
+    require(
+        colorJitter == 0 || randAugment.isEmpty(),
+        "colorJitter",
+        colorJitter,
+        "0 with RandAugment, which changes colours itself");
     require(isShare(erasing), "erasing", erasing, "in [0, 1]");
     require(isShare(labelSmoothing), "labelSmoothing", labelSmoothing, "in [0, 1]");
     require(evalCrop > 0 && evalCrop <= 1, "evalCrop", evalCrop, "in (0, 1]");
   }
 
   private static Augment of(Cropping cropping, double flip, double evalCrop) {
-    return new Augment(cropping, flip, "", 1, Mix.NONE, 0, 0, evalCrop);
+    return new Augment(cropping, flip, "", 0, 1, Mix.NONE, 0, 0, evalCrop);
   }
 
   /** The evaluation's centre crop and nothing else. */
@@ -122,17 +131,27 @@ public record Augment(
       double mixupAlpha, double cutmixAlpha, double mixProbability, double cutmixShare) {
     Mix mixing = new Mix(mixupAlpha, cutmixAlpha, mixProbability, cutmixShare);
     return new Augment(
-        cropping, flip, randAugment, repeats, mixing, erasing, labelSmoothing, evalCrop);
+        cropping,
+        flip,
+        randAugment,
+        colorJitter,
+        repeats,
+        mixing,
+        erasing,
+        labelSmoothing,
+        evalCrop);
   }
 
   /** The same with each image shown so often in an epoch. */
   public Augment withRepeats(int times) {
-    return new Augment(cropping, flip, randAugment, times, mix, erasing, labelSmoothing, evalCrop);
+    return new Augment(
+        cropping, flip, randAugment, colorJitter, times, mix, erasing, labelSmoothing, evalCrop);
   }
 
   /** The same with erasing and label smoothing. */
   public Augment withErasing(double probability, double smoothing) {
-    return new Augment(cropping, flip, randAugment, repeats, mix, probability, smoothing, evalCrop);
+    return new Augment(
+        cropping, flip, randAugment, colorJitter, repeats, mix, probability, smoothing, evalCrop);
   }
 
   private static boolean isShare(double value) {

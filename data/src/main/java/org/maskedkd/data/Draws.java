@@ -21,7 +21,8 @@ final class Draws {
     MIX,
     SUBSET,
     PICTURE,
-    RAND_AUGMENT
+    RAND_AUGMENT,
+    COLOR_JITTER
   }
 
   private final SplittableRandom random;

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
  * not at all); what varies an image is drawn for its place in the epoch; what mixes a batch is
  * drawn for the step.
  *
- * <p>The order is timm's: crop, flip, RandAugment, erasing per image, then mixing on the whole
- * batch. Targets are smoothed before they are mixed.
+ * <p>The order is timm's: crop, flip, RandAugment or colour jitter, erasing per image, then mixing
+ * on the whole batch. Targets are smoothed before they are mixed.
  */
 public final class TrainBatches extends Batches {
   private final ImageSource source;
@@ -114,6 +114,10 @@ public final class TrainBatches extends Batches {
     if (randAugment != null) {
       Draws drawn = draws(Draws.Stream.RAND_AUGMENT, batch.epoch(), place);
       randAugment.apply(batch.images(), offset, size, fill, drawn);
+    }
+    if (augment.colorJitter() > 0) {
+      Draws drawn = draws(Draws.Stream.COLOR_JITTER, batch.epoch(), place);
+      new ColorJitter(augment.colorJitter()).apply(batch.images(), offset, size, drawn);
     }
     Draws erase = draws(Draws.Stream.ERASE, batch.epoch(), place);
     if (erase.chance(augment.erasing())) {

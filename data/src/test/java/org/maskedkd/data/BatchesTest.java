@@ -134,7 +134,7 @@ class BatchesTest {
 
   @Test
   void flip_halfOfTheSamples_areMirrored() {
-    Augment flips = new Augment(Augment.Cropping.CENTER, 0.5, "", 1, Augment.Mix.NONE, 0, 0, 1);
+    Augment flips = new Augment(Augment.Cropping.CENTER, 0.5, "", 0, 1, Augment.Mix.NONE, 0, 0, 1);
     ImageSource source = images(100, SIZE, SIZE);
     TrainBatches batches = train(source, 100, flips, 12);
     int mirrored = 0;

@@ -42,6 +42,7 @@ public final class Augmenting {
             wire.getRatioMax()),
         wire.getFlip(),
         wire.getRandAugment(),
+        wire.getColorJitter(),
         Math.max(1, wire.getRepeats()),
         new Augment.Mix(
             wire.getMixupAlpha(),
