@@ -9,7 +9,7 @@ import org.maskedkd.data.JpegLibrary;
 import org.maskedkd.data.SourceOptions;
 import org.maskedkd.data.TrainBatches;
 import org.maskedkd.tensor.Torch;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -61,7 +61,8 @@ final class DataBenchmark implements Runnable {
 
   private void measure(ImageSource opened, JpegLibrary decoder, Augment augment) {
     TrainBatches batches =
-        new TrainBatches(opened, batch, size, augment, mean(), std(), /* shuffleShards= */ 0, /* seed= */ 1);
+        new TrainBatches(
+            opened, batch, size, augment, mean(), std(), /* shuffleShards= */ 0, /* seed= */ 1);
     int steps = images / batch;
     int[] sum = {0};
     Alternating.Rounds found =
@@ -95,10 +96,10 @@ final class DataBenchmark implements Runnable {
   }
 
   private static double[] mean() {
-    return VitConfig.IMAGENET_MEAN.stream().mapToDouble(Double::doubleValue).toArray();
+    return ModelConfig.IMAGENET_MEAN.stream().mapToDouble(Double::doubleValue).toArray();
   }
 
   private static double[] std() {
-    return VitConfig.IMAGENET_STD.stream().mapToDouble(Double::doubleValue).toArray();
+    return ModelConfig.IMAGENET_STD.stream().mapToDouble(Double::doubleValue).toArray();
   }
 }

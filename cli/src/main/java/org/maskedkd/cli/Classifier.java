@@ -10,17 +10,17 @@ import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.AttentionRow;
+import org.maskedkd.vit.ImageModel;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.Saliency;
-import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.VitOutput;
 
 /** A frozen model on batches of images. One thread at a time; owns the model. */
 final class Classifier implements AutoCloseable {
-  private final VisionTransformer model;
+  private final ImageModel model;
 
-  Classifier(VisionTransformer model) {
+  Classifier(ImageModel model) {
     this.model = model;
   }
 
@@ -33,7 +33,7 @@ final class Classifier implements AutoCloseable {
   @SuppressWarnings("ArrayRecordComponent") // bulk data, never compared
   record Answer(float[] logits, float[][] saliency) {}
 
-  VitConfig config() {
+  ModelConfig config() {
     return model.config();
   }
 
@@ -64,7 +64,10 @@ final class Classifier implements AutoCloseable {
         }
       }
       NDArray indices = Tensors.of(scope.manager(), places, batch.count(), kept);
-      return Tensors.floats(model.forward(Ops.gatherTokens(patches, indices), indices).logits());
+      return Tensors.floats(
+          model
+              .forward(Ops.gatherTokens(patches, indices), indices, null, /* wanted= */ null)
+              .logits());
     }
   }
 
@@ -84,9 +87,13 @@ final class Classifier implements AutoCloseable {
 
   private Answer answer(NDArray patches, int count) {
     VitOutput output = model.forward(patches, null, null, AttentionRow.LAST_CLASS);
-    float[] attention = Tensors.floats(Objects.requireNonNull(output.attention()));
+    NDArray attention = Objects.requireNonNull(output.attention());
     float[][] saliency =
-        Saliency.of(attention, count, config().heads(), config().attentionPrefix());
+        Saliency.of(
+            Tensors.floats(attention),
+            count,
+            (int) attention.getShape().get(1),
+            config().attentionPrefix());
     return new Answer(Tensors.floats(output.logits()), saliency);
   }
 

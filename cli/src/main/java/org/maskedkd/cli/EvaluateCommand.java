@@ -13,8 +13,8 @@ import org.maskedkd.data.Turns;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.vit.Accuracy;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
-import org.maskedkd.vit.VitConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -56,7 +56,7 @@ final class EvaluateCommand implements Callable<Integer> {
     String from = RunConfig.Data.under(here.toString(), data);
     try (ImageSource source = ImageSource.open(from, here.getRoot());
         Classifier classifier = model.load()) {
-      VitConfig config = classifier.config();
+      ModelConfig config = classifier.config();
       if (source.classes().size() != config.classes()) {
         throw new RunException(
             ExitCode.BAD_DATA,
@@ -74,7 +74,7 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   private Accuracy measure(ImageSource source, Classifier classifier) throws InterruptedException {
-    VitConfig config = classifier.config();
+    ModelConfig config = classifier.config();
     Accuracy accuracy = new Accuracy();
     EvalBatches batches =
         new EvalBatches(source, model.batch(), config.imageHeight(), model.evalCrop(config));

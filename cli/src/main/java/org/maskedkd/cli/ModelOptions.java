@@ -10,11 +10,11 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ImageModel;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
-import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsFile;
 import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Option;
@@ -95,7 +95,7 @@ final class ModelOptions {
     return workers;
   }
 
-  double evalCrop(VitConfig config) {
+  double evalCrop(ModelConfig config) {
     return evalCrop == null
         ? evalCropOfWeights().orElse(EvalBatches.defaultCrop(config.imageHeight()))
         : evalCrop;
@@ -114,7 +114,7 @@ final class ModelOptions {
 
   /** The model, frozen, and the engine with it; the caller closes it. */
   Classifier load() {
-    VitConfig config = config();
+    ModelConfig config = config();
     if (config.imageHeight() != config.imageWidth() || config.channels() != 3) {
       throw new RunException(
           ExitCode.USAGE,
@@ -125,26 +125,26 @@ final class ModelOptions {
     Torch.start(threads);
     Torch.useThreads(threads > 0 ? threads : cores);
     return new Classifier(
-        VisionTransformer.load(config, weights, precision(), VisionTransformer.Mode.FROZEN));
+        ImageModel.load(config, weights, precision(), VisionTransformer.Mode.FROZEN));
   }
 
-  private VitConfig config() {
-    Optional<VitConfig> described;
+  private ModelConfig config() {
+    Optional<ModelConfig> described;
     try (SafetensorsFile file = SafetensorsFile.open(weights)) {
-      described = ModelZoo.describedIn(file);
+      described = ModelConfig.describedIn(file);
     }
     if (model.isEmpty() && described.isEmpty()) {
       throw new RunException(
           ExitCode.USAGE,
           weights + " does not say what model it holds; name it with --model, or try --model auto");
     }
-    VitConfig config = model.isEmpty() ? described.orElseThrow() : inferred();
+    ModelConfig config = model.isEmpty() ? described.orElseThrow() : inferred();
     List<Double> means = mean.isEmpty() ? described.orElse(config).mean() : mean;
     List<Double> stds = std.isEmpty() ? described.orElse(config).std() : std;
     return config.withStatistics(means, stds);
   }
 
-  private VitConfig inferred() {
+  private ModelConfig inferred() {
     ModelInference found = ModelInference.resolve(model, weights);
     found.notices().forEach(log::warn);
     return found.config();

@@ -18,10 +18,10 @@ import org.maskedkd.data.Turns;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.vit.Accuracy;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.SafetensorsWriter;
-import org.maskedkd.vit.VitConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -66,12 +66,13 @@ final class PredictCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     try (ImageSource source = ImageFolder.open(images);
         Classifier classifier = model.load()) {
-      VitConfig config = classifier.config();
-      int kept = PatchSelection.keepCount(keep, config.patches());
+      ModelConfig config = classifier.config();
+      int places = config.gridRows() * config.gridColumns();
+      int kept = PatchSelection.keepCount(keep, places);
       int count = source.size();
       float[] logits = new float[Math.multiplyExact(count, config.classes())];
-      float[] saliency = new float[Math.multiplyExact(count, config.patches())];
-      long[] places = new long[Math.multiplyExact(count, kept)];
+      float[] saliency = new float[Math.multiplyExact(count, places)];
+      long[] chosen = new long[Math.multiplyExact(count, kept)];
       Accuracy accuracy = new Accuracy();
       boolean labelled = source.classes().size() == config.classes() && config.classes() > 1;
       EvalBatches batches =
@@ -85,10 +86,10 @@ final class PredictCommand implements Callable<Integer> {
           System.arraycopy(
               answer.logits(), 0, logits, done * config.classes(), answer.logits().length);
           for (float[] scores : answer.saliency()) {
-            System.arraycopy(scores, 0, saliency, done * config.patches(), scores.length);
-            int[] chosen = PatchSelection.topK(scores, kept);
+            System.arraycopy(scores, 0, saliency, done * places, scores.length);
+            int[] best = PatchSelection.topK(scores, kept);
             for (int i = 0; i < kept; i++) {
-              places[done * kept + i] = chosen[i];
+              chosen[done * kept + i] = best[i];
             }
             done++;
           }
@@ -107,14 +108,14 @@ final class PredictCommand implements Callable<Integer> {
                       .collect(Collectors.joining("\n"))),
           List.of(
               floats("logits", logits, count, config.classes()),
-              floats("saliency", saliency, count, config.patches()),
-              longs("kept", places, count, kept)));
+              floats("saliency", saliency, count, places),
+              longs("kept", chosen, count, kept)));
       report(source, config, labelled ? accuracy.describe() : "");
     }
     return ExitCode.DONE.code();
   }
 
-  private void report(ImageSource source, VitConfig config, String accuracy) {
+  private void report(ImageSource source, ModelConfig config, String accuracy) {
     PrintWriter terminal = spec.commandLine().getOut();
     terminal.printf("%d images written to %s%n", source.size(), out);
     int folders = source.classes().size();

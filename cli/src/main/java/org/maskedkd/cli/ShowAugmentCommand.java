@@ -20,8 +20,7 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.student.Augmenting;
 import org.maskedkd.tensor.Torch;
-import org.maskedkd.vit.ModelZoo;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -82,7 +81,7 @@ final class ShowAugmentCommand implements Callable<Integer> {
     List<String> all = new ArrayList<>(overrides);
     all.addAll(RunCommand.absolutePaths(loaded));
     RunConfig config = ConfigLoader.load(file, all);
-    VitConfig model = ModelZoo.parse(config.student().model());
+    ModelConfig model = ModelConfig.parse(config.student().model());
     if (model.imageHeight() != model.imageWidth()) {
       throw new RunException(
           ExitCode.USAGE,
@@ -112,7 +111,7 @@ final class ShowAugmentCommand implements Callable<Integer> {
     }
   }
 
-  private void draw(ImageSource source, VitConfig model, Augment augment, RunConfig config) {
+  private void draw(ImageSource source, ModelConfig model, Augment augment, RunConfig config) {
     int columns = 1 + views;
     List<Image> images =
         new ArrayList<>(Collections.nCopies(source.size() * columns, new Image(1, 1, new byte[3])));

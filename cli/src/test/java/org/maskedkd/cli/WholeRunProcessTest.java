@@ -25,10 +25,10 @@ import org.maskedkd.data.GeneratedImages;
 import org.maskedkd.data.GeneratedSpec;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsFile;
 import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 
 /**
  * One distillation from a folder of images with three processes, and every command that takes its
@@ -199,7 +199,7 @@ class WholeRunProcessTest {
                 Path.of(weights()),
                 Precision.FP32,
                 VisionTransformer.Mode.FROZEN)) {
-      VitConfig described = ModelZoo.describedIn(file).orElseThrow();
+      ModelConfig described = ModelConfig.describedIn(file).orElseThrow();
       assertThat(described.canonical()).isEqualTo(model.config().canonical());
     }
   }

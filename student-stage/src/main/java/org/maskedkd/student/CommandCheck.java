@@ -17,7 +17,7 @@ import org.maskedkd.proto.v1.WeightsChoice;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.Footprint;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 
 /**
  * Looks at a command before anything of it is carried out, so that one that is refused leaves the
@@ -30,7 +30,7 @@ final class CommandCheck {
   private static final int LONGEST_FILE = 100;
 
   private final OpenStudent spec;
-  private final VitConfig model;
+  private final ModelConfig model;
   private final Objective objective;
   private final @Nullable TeacherView view;
   private final int evalImages;
@@ -41,7 +41,7 @@ final class CommandCheck {
    */
   CommandCheck(
       OpenStudent spec,
-      VitConfig model,
+      ModelConfig model,
       Objective objective,
       @Nullable TeacherView view,
       int evalImages) {
@@ -128,7 +128,7 @@ final class CommandCheck {
         spec.getStudent().getRecompute() ? largest : Math.min(batch, plan.getWindowSamples());
     long kept =
         spec.getStudent().getHeadOnly()
-            ? Footprint.forward(model, largest, model.patches())
+            ? Footprint.forward(model, largest)
             : Footprint.activations(model, held);
     memory(where + ": a window of " + held + " images", kept);
     patches(where, largest);
@@ -178,7 +178,7 @@ final class CommandCheck {
   private void batch(String what, int batch) {
     require(batch >= 1, what, "at least 1", batch);
     int images = Math.min(batch, Math.max(1, evalImages));
-    memory(what + " of " + batch, Footprint.forward(model, images, model.patches()));
+    memory(what + " of " + batch, Footprint.forward(model, images));
     heap(what + " of " + batch, 4L * images * 3 * model.imageHeight() * model.imageWidth());
   }
 

@@ -10,6 +10,7 @@ import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.vit.AttentionRow;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VitConfig;
@@ -34,10 +35,10 @@ final class Guide implements AutoCloseable {
    *
    * @throws RuntimeException with a message for the user if it does not fit
    */
-  static Guide open(Masking masking, VitConfig student, Path dataRoot) {
+  static Guide open(Masking masking, ModelConfig student, Path dataRoot) {
     Path weights = DataRoot.inside(masking.getWeights(), dataRoot);
     ModelInference found = find(masking, student, dataRoot);
-    VitConfig config = found.config();
+    VitConfig config = found.vit();
     AttentionRow row = PatchChoice.row(masking);
     VisionTransformer model =
         VisionTransformer.adapted(
@@ -51,12 +52,12 @@ final class Guide implements AutoCloseable {
    *
    * @throws RuntimeException with a message for the user if it does not fit
    */
-  static ModelInference find(Masking masking, VitConfig student, Path dataRoot) {
+  static ModelInference find(Masking masking, ModelConfig student, Path dataRoot) {
     Path weights = DataRoot.inside(masking.getWeights(), dataRoot);
     ModelInference found = ModelInference.resolve(masking.getModel(), weights);
     VitConfig config =
         found
-            .config()
+            .vit()
             .withImage(student.imageHeight(), student.imageWidth())
             .withWantedStatistics(masking.getMeanList(), masking.getStdList());
     PatchChoice.row(masking).requireIn(config);

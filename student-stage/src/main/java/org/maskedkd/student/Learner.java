@@ -18,16 +18,16 @@ import org.maskedkd.tensor.Ema;
 import org.maskedkd.tensor.Gradients;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.ImageModel;
 import org.maskedkd.vit.SafetensorsFile;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.SafetensorsWriter;
-import org.maskedkd.vit.VisionTransformer;
 
 /** The student's weights and everything that changes them: gradients, optimizer, moving average. */
 final class Learner implements AutoCloseable {
   private static final String OPTIMIZER = "optimizer.safetensors";
 
-  private final VisionTransformer model;
+  private final ImageModel model;
   private final List<String> names;
   private final List<NDArray> parameters;
   private final Gradients gradients;
@@ -36,7 +36,7 @@ final class Learner implements AutoCloseable {
   private final double clipNorm;
 
   /** Takes ownership of {@code model}. */
-  Learner(VisionTransformer model, Optimization recipe) {
+  Learner(ImageModel model, Optimization recipe) {
     this.model = model;
     this.names = List.copyOf(model.parameters().keySet());
     this.parameters = List.copyOf(model.parameters().values());
@@ -48,10 +48,10 @@ final class Learner implements AutoCloseable {
   }
 
   /**
-   * Decay acts on weight matrices alone, see {@link VisionTransformer#decays}. With a decay of the
-   * rate over the layers each of them has groups of its own, and the head the whole rate.
+   * Decay acts on weight matrices alone, see {@link ImageModel#decays}. With a decay of the rate
+   * over the layers each of them has groups of its own, and the head the whole rate.
    */
-  private static List<AdamW.Group> groups(VisionTransformer model, Optimization recipe) {
+  private static List<AdamW.Group> groups(ImageModel model, Optimization recipe) {
     // 0 stands for none.
     double layerDecay = recipe.getLayerDecay() == 0 ? 1 : recipe.getLayerDecay();
     List<AdamW.Group> groups = new ArrayList<>();
@@ -74,7 +74,7 @@ final class Learner implements AutoCloseable {
     return groups;
   }
 
-  VisionTransformer model() {
+  ImageModel model() {
     return model;
   }
 

@@ -8,6 +8,7 @@ import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.Manifold;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.vit.FeatureLayers;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.VitConfig;
 
 /**
@@ -39,21 +40,27 @@ record Objective(
   /**
    * The objective of a run.
    *
-   * @param student the model, of any number of classes
+   * @param model the student, of any number of classes
    * @throws IllegalArgumentException saying why the models do not allow it
    */
-  static Objective of(OpenStudent spec, VitConfig student) {
+  static Objective of(OpenStudent spec, ModelConfig model) {
     org.maskedkd.proto.v1.Objective asked = spec.getObjective();
     Manifold manifold = asked.getManifold();
     AttentionMaps attention = asked.getAttention();
     require(
-        !asked.getSeparateHeads() || student.distilled(),
+        !asked.getSeparateHeads() || (model instanceof VitConfig vit && vit.distilled()),
         "distillation.heads is separate, which needs a student with a distillation token and a head"
             + " for it, found %s",
-        student.canonical());
+        model.canonical());
     if (manifold.getWeight() == 0 && attention.getWeight() == 0) {
       return new Objective(
           asked.getSeparateHeads(), manifold, BlockPairs.NONE, attention, BlockPairs.NONE, 0);
+    }
+    if (!(model instanceof VitConfig student)) {
+      throw new IllegalArgumentException(
+          "distillation.manifold and distillation.attention compare blocks that have a token for each"
+              + " patch, found "
+              + model.canonical());
     }
     require(
         spec.hasTeacherBlocks() && spec.hasTeacherGrid(),

@@ -8,8 +8,8 @@ import org.maskedkd.proto.v1.Optimization;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.Footprint;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
-import org.maskedkd.vit.VitConfig;
 
 /**
  * Looks at a run's specification before anything is done for it: before the run that is open makes
@@ -58,7 +58,7 @@ final class OpenCheck {
     optimization(spec.getOptimization());
     ModelInference found =
         ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
-    VitConfig model = found.config();
+    ModelConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
     long guide = spec.hasTeacherGrid() ? masking(spec.getMasking(), model, dataRoot) : 0;
     Objective.of(spec, model);
@@ -71,7 +71,7 @@ final class OpenCheck {
   }
 
   /** Returns the bytes of the model that chooses in the student's place. */
-  private static long masking(Masking masking, VitConfig student, Path dataRoot) {
+  private static long masking(Masking masking, ModelConfig student, Path dataRoot) {
     Masking.Criterion criterion = masking.getCriterion();
     require(
         criterion == Masking.Criterion.CRITERION_STUDENT
@@ -109,12 +109,12 @@ final class OpenCheck {
     require(o.getEmaDecay() >= 0 && o.getEmaDecay() < 1, "ema.decay", "in [0, 1)", o.getEmaDecay());
   }
 
-  private static void memory(OpenStudent spec, VitConfig model, long guide) {
+  private static void memory(OpenStudent spec, ModelConfig model, long guide) {
     // Weights, gradients and two moments.
     long copies = 4 + (spec.getOptimization().getEmaDecay() > 0 ? 1 : 0);
     long machine = ProcessMemory.machineBytes();
     long weights = copies * Footprint.weights(model) + guide;
-    if (weights + Footprint.forward(model, 1, model.patches()) > machine) {
+    if (weights + Footprint.forward(model, 1) > machine) {
       throw new IllegalArgumentException(
           "training %s takes at least %d bytes of memory, this machine has %d"
               .formatted(model.canonical(), weights, machine));

@@ -5,14 +5,14 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.vit.AttentionRow;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.Saliency;
-import org.maskedkd.vit.VitConfig;
 
 /** Which patches of an image the teacher sees: by whose attention, in which order, how many. */
 final class PatchChoice {
   private final Masking masking;
-  private final VitConfig scoring;
+  private final ModelConfig scoring;
   private final @Nullable Guide guide;
   private final long seed;
 
@@ -20,7 +20,7 @@ final class PatchChoice {
    * @param guide whose attention chooses; null where the student's does, or chance
    * @param seed of what is drawn
    */
-  PatchChoice(Masking masking, VitConfig student, @Nullable Guide guide, long seed) {
+  PatchChoice(Masking masking, ModelConfig student, @Nullable Guide guide, long seed) {
     this.masking = masking;
     this.scoring = guide == null ? student : guide.config();
     this.guide = guide;

@@ -22,7 +22,7 @@ import org.maskedkd.data.TrainBatches;
 import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.DataSpec;
 import org.maskedkd.proto.v1.OpenStudent;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 
 /** The run's images: training batches prepared ahead, and evaluation batches. */
 final class RunData implements AutoCloseable {
@@ -40,7 +40,7 @@ final class RunData implements AutoCloseable {
 
   private RunData(
       OpenStudent spec,
-      VitConfig config,
+      ModelConfig config,
       ImageSource train,
       ImageSource eval,
       SourceOptions options,
@@ -73,7 +73,7 @@ final class RunData implements AutoCloseable {
    *
    * @throws DataException if one is missing, damaged, too small, or their classes differ
    */
-  static RunData open(OpenStudent spec, VitConfig config, Path dataRoot, Turns turns) {
+  static RunData open(OpenStudent spec, ModelConfig config, Path dataRoot, Turns turns) {
     if (config.imageHeight() != config.imageWidth()) {
       throw new IllegalArgumentException(
           "training needs a square image, %s has %dx%d"

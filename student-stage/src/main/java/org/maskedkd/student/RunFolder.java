@@ -16,9 +16,9 @@ import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.WeightsChoice;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.vit.ImageModel;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.SafetensorsWriter;
-import org.maskedkd.vit.VisionTransformer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -143,7 +143,7 @@ final class RunFolder {
   /** Writes the weights alone; if that cannot be done, the event says so. */
   StudentEvent export(Export request) throws Exception {
     Path file = directory.resolve(request.getFile());
-    VisionTransformer model = learner.model();
+    ImageModel model = learner.model();
     Exported.Builder exported = Exported.newBuilder().setFile(file.toString());
     try {
       if (request.getWeights() == WeightsChoice.WEIGHTS_CHOICE_EMA) {
@@ -160,7 +160,7 @@ final class RunFolder {
     return StudentEvent.newBuilder().setExported(exported).build();
   }
 
-  private Path save(VisionTransformer model, Path file, Export request) throws IOException {
+  private Path save(ImageModel model, Path file, Export request) throws IOException {
     model.save(file, SafetensorsType.F32, provenance.with(request.getMetadataMap()));
     return file;
   }

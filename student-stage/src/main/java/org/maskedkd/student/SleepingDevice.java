@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.SleepTimes;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 
 /**
  * Sleeps as long as a model would compute, so that schedules can be measured on a machine that is
@@ -16,10 +16,10 @@ final class SleepingDevice implements StudentDevice {
   static final Set<String> OPERATIONS = Set.of("forward", "backward", "optimizer");
 
   private final SleepTimes times;
-  private final VitConfig config;
+  private final ModelConfig config;
   private final Objective objective;
 
-  SleepingDevice(SleepTimes times, VitConfig config, Objective objective) {
+  SleepingDevice(SleepTimes times, ModelConfig config, Objective objective) {
     this.times = times;
     this.config = config;
     this.objective = objective;
@@ -45,7 +45,7 @@ final class SleepingDevice implements StudentDevice {
   }
 
   private float[][] descending(int count) {
-    float[] descending = new float[config.patches()];
+    float[] descending = new float[config.gridRows() * config.gridColumns()];
     for (int i = 0; i < descending.length; i++) {
       descending[i] = descending.length - i;
     }

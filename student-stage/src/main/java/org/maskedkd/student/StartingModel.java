@@ -11,8 +11,9 @@ import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.tensor.Precision;
+import org.maskedkd.vit.ImageModel;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.WeightsOrigin;
 
 /**
@@ -21,7 +22,7 @@ import org.maskedkd.vit.WeightsOrigin;
  * @param model the caller's to close
  * @param notices what was adapted at loading, for people
  */
-record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String> notices) {
+record StartingModel(ImageModel model, WeightsOrigin origin, List<String> notices) {
 
   /**
    * Random weights, or those of the file that {@code spec} names.
@@ -30,7 +31,7 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String>
    * @throws RuntimeException with a message for the user if the file does not fit
    */
   static StartingModel of(
-      OpenStudent spec, VitConfig config, List<String> inferred, Path dataRoot) {
+      OpenStudent spec, ModelConfig config, List<String> inferred, Path dataRoot) {
     Precision precision = Precisions.of(spec.getStudent().getPrecision());
     VisionTransformer.Mode mode =
         spec.getStudent().getHeadOnly()
@@ -39,14 +40,13 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String>
     Path file = file(spec, dataRoot);
     if (file == null) {
       return new StartingModel(
-          VisionTransformer.initialised(config, spec.getSeed(), precision, mode),
+          ImageModel.initialised(config, spec.getSeed(), precision, mode),
           WeightsOrigin.NONE,
           inferred);
     }
     // First, since it may fail.
     WeightsOrigin origin = WeightsOrigin.of(file);
-    VisionTransformer model =
-        VisionTransformer.adapted(config, file, spec.getSeed(), precision, mode);
+    ImageModel model = ImageModel.adapted(config, file, spec.getSeed(), precision, mode);
     return new StartingModel(
         model, origin, Stream.of(inferred, model.notices()).flatMap(List::stream).toList());
   }
@@ -65,7 +65,7 @@ record StartingModel(VisionTransformer model, WeightsOrigin origin, List<String>
 
   /** What the coordinator is told about it. */
   ModelInfo info() {
-    VitConfig config = model.config();
+    ModelConfig config = model.config();
     return ModelInfo.newBuilder()
         .setModel(config.canonical())
         .setGrid(

@@ -9,25 +9,25 @@ import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.FeatureLayers;
+import org.maskedkd.vit.ImageModel;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.Saliency;
-import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 import org.maskedkd.vit.VitOutput;
 
 /** From uint8 images to the student's logits and, where asked, its saliency. */
 final class StudentForward {
-  private final VisionTransformer model;
+  private final ImageModel model;
   private final AttentionRow row;
 
   /**
    * @param row the attention that is its saliency
    */
-  StudentForward(VisionTransformer model, AttentionRow row) {
+  StudentForward(ImageModel model, AttentionRow row) {
     this.model = model;
     this.row = row;
   }
 
-  VitConfig config() {
+  ModelConfig config() {
     return model.config();
   }
 
@@ -60,7 +60,7 @@ final class StudentForward {
       float @Nullable [][] drops,
       boolean wantSaliency,
       FeatureLayers features) {
-    VitConfig config = model.config();
+    ModelConfig config = model.config();
     NDArray pixels =
         Tensors.fromBytes(
             scope.manager(),
@@ -79,7 +79,10 @@ final class StudentForward {
         attention == null
             ? new float[0][]
             : Saliency.of(
-                Tensors.floats(attention), count, config.heads(), config.attentionPrefix());
+                Tensors.floats(attention),
+                count,
+                (int) attention.getShape().get(1),
+                config.attentionPrefix());
     return new Result(output, saliency);
   }
 }

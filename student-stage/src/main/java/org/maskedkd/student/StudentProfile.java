@@ -16,8 +16,8 @@ import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.tensor.ProcessMemory;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
-import org.maskedkd.vit.VitConfig;
 
 /**
  * Times a forward and a backward by themselves: the very code of a training step, on blank images,
@@ -27,7 +27,7 @@ final class StudentProfile {
   private static final float GRADIENT = 1e-3f;
 
   private final StudentDevice device;
-  private final VitConfig config;
+  private final ModelConfig config;
   private final @Nullable TeacherView teacherView;
   private final double dropPath;
 
@@ -35,7 +35,10 @@ final class StudentProfile {
   private long residentBytes;
 
   StudentProfile(
-      StudentDevice device, VitConfig config, @Nullable TeacherView teacherView, double dropPath) {
+      StudentDevice device,
+      ModelConfig config,
+      @Nullable TeacherView teacherView,
+      double dropPath) {
     this.device = device;
     this.config = config;
     this.teacherView = teacherView;

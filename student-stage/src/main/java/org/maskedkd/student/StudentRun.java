@@ -23,9 +23,9 @@ import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.tensor.Torch;
+import org.maskedkd.vit.ImageModel;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
-import org.maskedkd.vit.VisionTransformer;
-import org.maskedkd.vit.VitConfig;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -68,8 +68,8 @@ final class StudentRun implements AutoCloseable {
       @Nullable TeacherView teacherView,
       @Nullable Guide guide,
       StartingModel start) {
-    VisionTransformer model = start.model();
-    VitConfig config = model.config();
+    ImageModel model = start.model();
+    ModelConfig config = model.config();
     this.spec = spec;
     this.metrics = metrics;
     this.data = data;
@@ -122,7 +122,7 @@ final class StudentRun implements AutoCloseable {
    */
   static StudentRun open(OpenStudent spec, StudentOptions options, Metrics metrics, Turns turns) {
     ModelInference found = OpenCheck.check(spec, options.dataRoot());
-    VitConfig config = found.config();
+    ModelConfig config = found.config();
     int threads = threads(spec, options);
     Torch.start(threads);
     // A run before this one may have used another number.

@@ -8,8 +8,8 @@ import org.maskedkd.tensor.Filter;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
-import org.maskedkd.vit.VitConfig;
 
 /**
  * What the teacher gets to see of the student's images: the chosen patches, cut on the teacher's
@@ -20,7 +20,7 @@ final class TeacherView {
   private static final int MAX_SIDE = 4096;
 
   private final Grid grid;
-  private final VitConfig student;
+  private final ModelConfig student;
   private final PatchChoice choice;
   private final int rows;
   private final int columns;
@@ -29,7 +29,7 @@ final class TeacherView {
   /**
    * @throws IllegalArgumentException if {@code grid} is none, or not of the student's channels
    */
-  TeacherView(Grid grid, VitConfig student, PatchChoice choice) {
+  TeacherView(Grid grid, ModelConfig student, PatchChoice choice) {
     check(grid, student);
     this.grid = grid;
     this.student = student;
@@ -39,7 +39,7 @@ final class TeacherView {
     this.patchBytes = grid.getChannels() * grid.getPatch() * grid.getPatch();
   }
 
-  private static void check(Grid grid, VitConfig student) {
+  private static void check(Grid grid, ModelConfig student) {
     int patch = grid.getPatch();
     boolean sound =
         patch >= 1

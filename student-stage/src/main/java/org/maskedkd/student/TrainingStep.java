@@ -16,14 +16,14 @@ import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.TaskTimer;
 import org.maskedkd.vit.DropPath;
-import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.ModelConfig;
 
 /** One step's forwards and backwards on the student's device, and what they add up to. */
 final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final StepPlan plan;
   private final Batch batch;
   private final StudentDevice device;
-  private final VitConfig config;
+  private final ModelConfig config;
   private final @Nullable TeacherView teacherView;
   private final LookAhead ahead;
   private final Inbox inbox;
@@ -49,7 +49,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       StepPlan plan,
       Batch batch,
       StudentDevice device,
-      VitConfig config,
+      ModelConfig config,
       @Nullable TeacherView teacherView,
       LookAhead ahead,
       Inbox inbox,

@@ -76,7 +76,8 @@ class ExactGradientTest {
             "generated:classes=4,images=48,size=16,patch=4,seed=5,split=train", Path.of("."));
     Augment augment = Augment.shiftsAndFlips(2).withMixing(0.8, 1.0, 1.0, 0.5);
     batch =
-        new TrainBatches(images, BATCH, 16, augment, STUDENT.meanValues(), STUDENT.stdValues(), 0, 3)
+        new TrainBatches(
+                images, BATCH, 16, augment, STUDENT.meanValues(), STUDENT.stdValues(), 0, 3)
             .batch(1);
   }
 

@@ -58,7 +58,7 @@ record TeacherOptions(
     boolean random = weights.startsWith(RANDOM);
     try {
       ModelInference found = ModelInference.resolve(model, random ? null : Path.of(weights));
-      VitConfig config = found.config().withWantedStatistics(mean, std);
+      VitConfig config = found.vit().withWantedStatistics(mean, std);
       if (random) {
         long seed = Long.parseLong(weights.substring(RANDOM.length()));
         return new TeacherModel(

@@ -45,7 +45,7 @@ public record AttentionRow(From from, int layer) {
    *
    * @throws IllegalArgumentException if it has not
    */
-  public void requireIn(VitConfig config) {
-    in(config);
+  public void requireIn(ModelConfig config) {
+    in((VitConfig) config);
   }
 }

@@ -25,7 +25,7 @@ public final class DropPath {
    *     MLP; null for a rate of 0
    */
   public static float @Nullable [][] scales(
-      long seed, long step, int firstPosition, int batch, VitConfig config, double rate) {
+      long seed, long step, int firstPosition, int batch, ModelConfig config, double rate) {
     if (!(rate >= 0 && rate < 1)) {
       throw new IllegalArgumentException("drop-path rate %s is not in [0, 1)".formatted(rate));
     }

@@ -10,7 +10,7 @@ public final class Footprint {
   private Footprint() {}
 
   /** Bytes of all weights. */
-  public static long weights(VitConfig config) {
+  public static long weights(ModelConfig config) {
     long numbers = 0;
     for (Map.Entry<String, long[]> parameter : ParameterShapes.of(config).entrySet()) {
       long size = 1;
@@ -34,8 +34,17 @@ public final class Footprint {
     return tokens * block * Float.BYTES;
   }
 
+  /** Bytes of a forward of whole images that keeps nothing for a backward. */
+  public static long forward(ModelConfig config, long images) {
+    return forward((VitConfig) config, images, config.patches());
+  }
+
   /** Bytes that a forward of whole images keeps for its backward. */
-  public static long activations(VitConfig config, long images) {
+  public static long activations(ModelConfig config, long images) {
+    return activations((VitConfig) config, images);
+  }
+
+  private static long activations(VitConfig config, long images) {
     long tokens = images * config.tokens();
     return tokens * (6L * config.width() + config.mlpWidth()) * config.depth() * Float.BYTES;
   }

@@ -20,10 +20,10 @@ final class Initialiser implements ParameterSource {
   private static final double DEVIATION = 0.02;
   private static final float LAYER_SCALE = 1e-4f;
 
-  private final VitConfig config;
+  private final ModelConfig config;
   private final long seed;
 
-  Initialiser(VitConfig config, long seed) {
+  Initialiser(ModelConfig config, long seed) {
     this.config = config;
     this.seed = seed;
   }

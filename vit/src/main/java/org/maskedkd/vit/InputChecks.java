@@ -14,7 +14,7 @@ final class InputChecks {
   private InputChecks() {}
 
   static void forward(
-      VitConfig config, NDArray patches, @Nullable NDArray kept, float @Nullable [][] dropPath) {
+      ModelConfig config, NDArray patches, @Nullable NDArray kept, float @Nullable [][] dropPath) {
     Shape shape = patches.getShape();
     check(
         shape.dimension() == 3 && shape.get(0) > 0 && shape.get(2) == config.patchValues(),

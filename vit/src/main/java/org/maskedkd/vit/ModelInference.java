@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param config the architecture
  * @param notice what was found and what was assumed, for a person to read; empty if nothing was
  */
-public record ModelInference(VitConfig config, String notice) {
+public record ModelInference(ModelConfig config, String notice) {
 
   /** What a user writes in a model's place. */
   public static final String AUTO = "auto";
@@ -30,14 +30,14 @@ public record ModelInference(VitConfig config, String notice) {
   /**
    * What {@code model} stands for.
    *
-   * @param model as {@link ModelZoo#parse} reads it, or {@value #AUTO}
+   * @param model as {@link ModelConfig#parse} reads it, or {@value #AUTO}
    * @param weights the file that {@value #AUTO} looks at; null for random weights
    * @return without a notice unless something was inferred
    * @throws IllegalArgumentException if there is no such model, or nothing to infer it from
    */
   public static ModelInference resolve(String model, @Nullable Path weights) {
     if (!model.strip().equals(AUTO)) {
-      return new ModelInference(ModelZoo.parse(model), "");
+      return new ModelInference(ModelConfig.parse(model), "");
     }
     if (weights == null) {
       throw new IllegalArgumentException(
@@ -45,6 +45,11 @@ public record ModelInference(VitConfig config, String notice) {
               .formatted(AUTO));
     }
     return of(weights);
+  }
+
+  /** The architecture of a model that can leave patches out, as a teacher has to. */
+  public VitConfig vit() {
+    return (VitConfig) config;
   }
 
   /** The notice, if there is one. */

@@ -24,6 +24,8 @@ import org.maskedkd.tensor.Torch;
 final class ModelWeights implements AutoCloseable {
 
   private final NDManager manager = Torch.manager().newSubManager();
+  private final ModelConfig config;
+  private final Predicate<String> trainable;
   private final Map<String, NDArray> arrays;
 
   /**
@@ -31,7 +33,9 @@ final class ModelWeights implements AutoCloseable {
    *
    * @param trainable which of them take gradients
    */
-  ModelWeights(VitConfig config, ParameterSource source, Predicate<String> trainable) {
+  ModelWeights(ModelConfig config, ParameterSource source, Predicate<String> trainable) {
+    this.config = config;
+    this.trainable = trainable;
     Map<String, NDArray> made = new LinkedHashMap<>();
     boolean complete = false;
     try (Scope scope = Scope.open()) {
@@ -54,6 +58,13 @@ final class ModelWeights implements AutoCloseable {
     return arrays;
   }
 
+  /** Those that take gradients, in the same order. */
+  Map<String, NDArray> trained() {
+    Map<String, NDArray> trained = new LinkedHashMap<>(arrays);
+    trained.keySet().removeIf(trainable.negate());
+    return trained;
+  }
+
   NDArray named(String name) {
     return named(arrays, name);
   }
@@ -68,7 +79,7 @@ final class ModelWeights implements AutoCloseable {
     return array;
   }
 
-  void restore(VitConfig config, Path path) {
+  void restore(Path path) {
     try (Weights weights = Weights.strict(config, path);
         GradMode off = GradMode.off()) {
       arrays.forEach(
@@ -82,6 +93,7 @@ final class ModelWeights implements AutoCloseable {
     }
   }
 
+  /** Adds to the metadata what model it is. */
   void save(Path path, SafetensorsType type, Map<String, String> metadata, List<NDArray> values)
       throws IOException {
     if (values.size() != arrays.size()) {
@@ -91,7 +103,9 @@ final class ModelWeights implements AutoCloseable {
     List<SafetensorsWriter.Entry> entries = new ArrayList<>();
     arrays.forEach(
         (name, array) -> entries.add(entry(name, type, array, values.get(entries.size()))));
-    SafetensorsWriter.write(path, metadata, entries);
+    Map<String, String> all = new LinkedHashMap<>(metadata);
+    all.put("model", config.canonical());
+    SafetensorsWriter.write(path, all, entries);
   }
 
   private static SafetensorsWriter.Entry entry(

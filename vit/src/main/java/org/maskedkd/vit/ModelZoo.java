@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Function;
@@ -15,7 +14,7 @@ import java.util.stream.Collectors;
 /** Names of known models, and the one-line form in which any other is written. */
 public final class ModelZoo {
 
-  private static final String FREE = "vit";
+  static final String FREE = "vit";
 
   private static final List<String> KEYS =
       List.of(
@@ -127,13 +126,6 @@ public final class ModelZoo {
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("model '%s': %s".formatted(trimmed, e.getMessage()), e);
     }
-  }
-
-  /** The model that a weights file of ours says it holds, in its metadata. */
-  public static Optional<VitConfig> describedIn(SafetensorsFile file) {
-    return Optional.ofNullable(file.metadata().get("model"))
-        .filter(model -> model.startsWith(FREE + ":"))
-        .map(ModelZoo::parse);
   }
 
   static String write(VitConfig c) {
@@ -252,8 +244,8 @@ public final class ModelZoo {
             integer("class-blocks", keys.getOrDefault("class-blocks", "0")),
             integer("text-width", keys.getOrDefault("text-width", "0"))),
         number("eps", keys.getOrDefault("eps", "1e-6")),
-        numbers("mean", keys, VitConfig.IMAGENET_MEAN),
-        numbers("std", keys, VitConfig.IMAGENET_STD));
+        numbers("mean", keys, ModelConfig.IMAGENET_MEAN),
+        numbers("std", keys, ModelConfig.IMAGENET_STD));
   }
 
   private static String required(Map<String, String> keys, String key) {

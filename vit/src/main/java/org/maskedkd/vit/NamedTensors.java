@@ -98,8 +98,8 @@ final class NamedTensors implements AutoCloseable {
   }
 
   /** The architecture, where the file says it itself. */
-  Optional<VitConfig> described() {
-    return ModelZoo.describedIn(file);
+  Optional<ModelConfig> described() {
+    return ModelConfig.describedIn(file);
   }
 
   /** The file's own names of a parameter's parts, one after another along the first axis. */

@@ -16,7 +16,11 @@ final class ParameterShapes {
 
   private ParameterShapes() {}
 
-  static Map<String, long[]> of(VitConfig c) {
+  static Map<String, long[]> of(ModelConfig config) {
+    return of((VitConfig) config);
+  }
+
+  private static Map<String, long[]> of(VitConfig c) {
     Map<String, long[]> shapes = new LinkedHashMap<>();
     shapes.put("cls_token", new long[] {1, 1, c.width()});
     if (c.distilled()) {

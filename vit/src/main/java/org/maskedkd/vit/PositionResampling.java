@@ -17,14 +17,17 @@ import org.maskedkd.tensor.Tensors;
 record PositionResampling(
     int prefix, int fromRows, int fromColumns, int toRows, int toColumns, int width) {
 
-  static @Nullable PositionResampling between(long[] found, NamedTensors file, VitConfig config) {
+  static @Nullable PositionResampling between(long[] found, NamedTensors file, ModelConfig model) {
+    if (!(model instanceof VitConfig config)) {
+      return null;
+    }
     int prefix = config.posCoversPrefix() ? config.prefixTokens() : 0;
     if (found.length != 3 || found[0] != 1 || found[2] != config.width()) {
       return null;
     }
     long patches = found[1] - prefix;
     // A file of ours says what its grid was; of any other, a square one is the only guess.
-    VitConfig described = file.described().orElse(null);
+    ModelConfig described = file.described().orElse(null);
     long rows =
         described != null
             ? described.gridRows()

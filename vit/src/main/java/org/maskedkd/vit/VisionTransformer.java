@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -25,7 +24,7 @@ import org.maskedkd.tensor.Tensors;
  * embedding's end to the last block's, while the embedding, the head and the class attention stay
  * float32. One thread at a time.
  */
-public final class VisionTransformer implements AutoCloseable {
+public final class VisionTransformer implements ImageModel {
 
   /** What the model is for. */
   public enum Mode {
@@ -40,7 +39,15 @@ public final class VisionTransformer implements AutoCloseable {
      */
     TRAINABLE_HEAD,
     /** Evaluation only: nothing is ever recorded. */
-    FROZEN
+    FROZEN;
+
+    boolean trains(String parameter) {
+      return switch (this) {
+        case TRAINABLE -> true;
+        case TRAINABLE_HEAD -> ParameterShapes.isHead(parameter);
+        case FROZEN -> false;
+      };
+    }
   }
 
   private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d+)\\..*");
@@ -63,7 +70,7 @@ public final class VisionTransformer implements AutoCloseable {
     this.precision = precision;
     this.mode = mode;
     this.notices = notices;
-    weights = new ModelWeights(config, source, this::trains);
+    weights = new ModelWeights(config, source, mode::trains);
     for (int i = 0; i < config.traits().classBlocks(); i++) {
       classBlocks.add(new ClassBlock(weights.arrays(), i, config));
     }
@@ -109,58 +116,39 @@ public final class VisionTransformer implements AutoCloseable {
     }
   }
 
+  @Override
   public VitConfig config() {
     return config;
   }
 
+  @Override
   public Precision precision() {
     return precision;
   }
 
-  /** What a person should read about how the weights were loaded. */
+  @Override
   public List<String> notices() {
     return notices;
   }
 
-  /** The parameters under timm's names, in a fixed order; they stay this object's. */
+  @Override
   public Map<String, NDArray> parameters() {
     return weights.arrays();
   }
 
-  /** Those of them that take gradients, in the same order. */
+  @Override
   public Map<String, NDArray> trained() {
-    Map<String, NDArray> trained = new LinkedHashMap<>(weights.arrays());
-    trained.keySet().removeIf(name -> !trains(name));
-    return trained;
+    return weights.trained();
   }
 
-  private boolean trains(String name) {
-    return switch (mode) {
-      case TRAINABLE -> true;
-      case TRAINABLE_HEAD -> ParameterShapes.isHead(name);
-      case FROZEN -> false;
-    };
-  }
-
-  /** Numbers in all parameters together. */
-  public long parameterCount() {
-    return weights.arrays().values().stream().mapToLong(NDArray::size).sum();
-  }
-
-  /**
-   * Whether weight decay acts on a parameter: not on biases, norms and scales, tokens and position
-   * embeddings.
-   */
+  @Override
   public boolean decays(String name) {
     return weight(name).getShape().dimension() > 1
         && !name.endsWith("_token")
         && !name.equals("pos_embed");
   }
 
-  /**
-   * How far a parameter is from the input: 0 for what makes the tokens, i + 1 for block i, {@link
-   * #layers} for all that follows the blocks.
-   */
+  @Override
   public int layer(String name) {
     Matcher block = BLOCK.matcher(name);
     if (block.matches()) {
@@ -172,11 +160,6 @@ public final class VisionTransformer implements AutoCloseable {
             || name.equals("pos_embed")
             || (name.endsWith("_token") && !config.attendsByClass());
     return first ? 0 : layers();
-  }
-
-  /** Of what follows the blocks, see {@link #layer}. */
-  public int layers() {
-    return config.depth() + 1;
   }
 
   /** The forward pass on whole images. */
@@ -198,22 +181,11 @@ public final class VisionTransformer implements AutoCloseable {
    *     there, in order
    * @param dropPath {@link DropPath#scales} of these samples, or null
    * @param wanted the attention to be computed beside, null for none
+   * @param features what of inner blocks is wanted beside
    * @throws IllegalArgumentException if the shapes do not fit the model or each other, or a place
    *     is outside the grid
    */
-  public VitOutput forward(
-      NDArray patches,
-      @Nullable NDArray kept,
-      float @Nullable [][] dropPath,
-      @Nullable AttentionRow wanted) {
-    return forward(patches, kept, dropPath, wanted, FeatureLayers.NONE);
-  }
-
-  /**
-   * As {@link #forward(NDArray, NDArray, float[][], AttentionRow)}, with results of inner blocks.
-   *
-   * @param features what of the blocks is wanted beside
-   */
+  @Override
   public VitOutput forward(
       NDArray patches,
       @Nullable NDArray kept,
@@ -381,44 +353,20 @@ public final class VisionTransformer implements AutoCloseable {
     return Tensors.of(x.getManager(), dropPath[branch], dropPath[branch].length, 1, 1);
   }
 
-  /**
-   * Replaces all parameters' values by those of a file, in place, so that optimizers and averages
-   * stay attached.
-   *
-   * @throws WeightsException as {@link #load}; nothing has changed then
-   */
+  @Override
   public void restore(Path path) {
-    weights.restore(config, path);
+    weights.restore(path);
     makeBlocks();
   }
 
-  /**
-   * Writes the parameters, loadable here and by timm. The metadata also gets {@code model}, the
-   * config's canonical form.
-   *
-   * @param type F32 (exact), F16 or BF16 (rounded)
-   * @throws IOException if the file cannot be written; what stood there before still does
-   */
-  public void save(Path path, SafetensorsType type, Map<String, String> metadata)
-      throws IOException {
-    save(path, type, metadata, List.copyOf(weights.arrays().values()));
-  }
-
-  /**
-   * Writes other values under the parameters' names, such as their running averages.
-   *
-   * @param values float32, in the order and of the shapes of {@link #parameters}
-   * @throws IOException as {@link #save(Path, SafetensorsType, Map)}
-   */
+  @Override
   public void save(
       Path path, SafetensorsType type, Map<String, String> metadata, List<NDArray> values)
       throws IOException {
-    Map<String, String> all = new LinkedHashMap<>(metadata);
-    all.put("model", config.canonical());
-    weights.save(path, type, all, values);
+    weights.save(path, type, metadata, values);
   }
 
-  /** SHA-256 over every parameter's name, shape and float32 bytes, in hexadecimal. */
+  @Override
   public String digest() {
     return weights.digest();
   }

@@ -34,7 +34,8 @@ public record VitConfig(
     VitTraits traits,
     double eps,
     List<Double> mean,
-    List<Double> std) {
+    List<Double> std)
+    implements ModelConfig {
 
   private static final int MOST_PIXELS = 4096;
   private static final int MOST_PATCHES = 1 << 16;
@@ -42,12 +43,6 @@ public record VitConfig(
   private static final int MOST_WIDTH = 1 << 16;
   private static final int MOST_BLOCKS = 1000;
   private static final int MOST_CLASSES = 1 << 20;
-
-  /** ImageNet's mean, the default of every model. */
-  public static final List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
-
-  /** ImageNet's standard deviation, the default of every model. */
-  public static final List<Double> IMAGENET_STD = List.of(0.229, 0.224, 0.225);
 
   /** Checks that the numbers fit each other. */
   public VitConfig {
@@ -90,18 +85,15 @@ public record VitConfig(
   }
 
   /** Rows of the patch grid. */
+  @Override
   public int gridRows() {
     return imageHeight / patch;
   }
 
   /** Columns of the patch grid. */
+  @Override
   public int gridColumns() {
     return imageWidth / patch;
-  }
-
-  /** Patches of an image. */
-  public int patches() {
-    return gridRows() * gridColumns();
   }
 
   /** Whether a distillation token and its own head stand beside the class token. */
@@ -132,7 +124,8 @@ public record VitConfig(
     return attendsByClass() ? 0 : attentionPrefix();
   }
 
-  /** Tokens before the patches in a row of {@link VitOutput#classAttention}. */
+  /** Tokens before the patches in a row of {@link VitOutput#attention}. */
+  @Override
   public int attentionPrefix() {
     return distilled() ? 2 : 1;
   }
@@ -147,12 +140,7 @@ public record VitConfig(
     return prefixTokens() + patches();
   }
 
-  /** Numbers in a flattened patch. */
-  public int patchValues() {
-    return channels * patch * patch;
-  }
-
-  /** The same model for another number of classes. */
+  @Override
   public VitConfig withClasses(int newClasses) {
     return new VitConfig(
         imageHeight,
@@ -177,7 +165,7 @@ public record VitConfig(
         mean, std);
   }
 
-  /** The same model for other input statistics. */
+  @Override
   public VitConfig withStatistics(List<Double> newMean, List<Double> newStd) {
     return new VitConfig(
         imageHeight,
@@ -195,30 +183,12 @@ public record VitConfig(
         newStd);
   }
 
-  /**
-   * The same model for the input statistics that a user asks for. ImageNet's are everybody's
-   * default and leave a model that has others (CLIP) its own.
-   *
-   * @param wantedMean empty, as {@code wantedStd} then is, for the model's own
-   */
+  @Override
   public VitConfig withWantedStatistics(List<Double> wantedMean, List<Double> wantedStd) {
-    boolean usual =
-        (wantedMean.isEmpty() && wantedStd.isEmpty())
-            || (wantedMean.equals(IMAGENET_MEAN) && wantedStd.equals(IMAGENET_STD));
-    return usual ? this : withStatistics(wantedMean, wantedStd);
+    return (VitConfig) ModelConfig.super.withWantedStatistics(wantedMean, wantedStd);
   }
 
-  /** {@link #mean} for the operators. */
-  public double[] meanValues() {
-    return mean.stream().mapToDouble(Double::doubleValue).toArray();
-  }
-
-  /** {@link #std} for the operators. */
-  public double[] stdValues() {
-    return std.stream().mapToDouble(Double::doubleValue).toArray();
-  }
-
-  /** The whole architecture in one line, without any default left out. */
+  @Override
   public String canonical() {
     return ModelZoo.write(this);
   }

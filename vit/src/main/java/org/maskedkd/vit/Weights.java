@@ -39,7 +39,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
    *
    * @throws WeightsException naming every missing, unexpected or misshapen tensor
    */
-  public static Weights strict(VitConfig config, Path path) {
+  public static Weights strict(ModelConfig config, Path path) {
     return checked(config, path, null);
   }
 
@@ -49,7 +49,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
    * @param seed what a fresh head is drawn from
    * @throws WeightsException naming every tensor that cannot be adapted
    */
-  public static Weights adapt(VitConfig config, Path path, long seed) {
+  public static Weights adapt(ModelConfig config, Path path, long seed) {
     return checked(config, path, new Initialiser(config, seed));
   }
 
@@ -77,7 +77,7 @@ public final class Weights implements AutoCloseable, ParameterSource {
     throw new IllegalStateException(name + " passed the check with a wrong shape");
   }
 
-  private static Weights checked(VitConfig config, Path path, @Nullable Initialiser fresh) {
+  private static Weights checked(ModelConfig config, Path path, @Nullable Initialiser fresh) {
     NamedTensors file = NamedTensors.open(path);
     boolean sound = false;
     try {
@@ -91,7 +91,8 @@ public final class Weights implements AutoCloseable, ParameterSource {
     }
   }
 
-  private static Weights compare(VitConfig config, NamedTensors file, @Nullable Initialiser fresh) {
+  private static Weights compare(
+      ModelConfig config, NamedTensors file, @Nullable Initialiser fresh) {
     Map<String, long[]> shapes = ParameterShapes.of(config);
     List<String> wrong = new ArrayList<>();
     List<String> notices = new ArrayList<>();

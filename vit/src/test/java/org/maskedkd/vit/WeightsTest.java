@@ -48,7 +48,7 @@ final class WeightsTest {
     assertThat(Files.mismatch(path, again)).isEqualTo(-1);
     try (SafetensorsFile file = SafetensorsFile.open(path)) {
       assertThat(file.metadata()).containsEntry("step", "7");
-      assertThat(ModelZoo.describedIn(file)).contains(config);
+      assertThat(ModelConfig.describedIn(file)).contains(config);
       assertThat(file.names())
           .startsWith("cls_token", "dist_token", "pos_embed", "patch_embed.proj.weight")
           .endsWith("head.weight", "head.bias", "head_dist.weight", "head_dist.bias");
