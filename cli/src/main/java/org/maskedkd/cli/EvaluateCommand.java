@@ -15,6 +15,7 @@ import org.maskedkd.runtime.RunException;
 import org.maskedkd.vit.Accuracy;
 import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.PatchSelection;
+import org.maskedkd.vit.VitConfig;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -62,6 +63,12 @@ final class EvaluateCommand implements Callable<Integer> {
             ExitCode.BAD_DATA,
             "%s has %d classes, but the model has %d; their order and number must agree"
                 .formatted(data, source.classes().size(), config.classes()));
+      }
+      if (keep != null && !(config instanceof VitConfig)) {
+        throw new RunException(
+            ExitCode.USAGE,
+            "--keep leaves patches out, but the windows of %s need every patch; evaluate it without"
+                .formatted(config.canonical()));
       }
       if (keep != null) {
         // An impossible share is refused before the first batch is decoded.

@@ -81,12 +81,24 @@ final class ConfigChecks {
         "teacher.weights is missing; name the weights of teacher.model, which is %s, or the"
             + " teachers that already run by teacher.addresses",
         c.teacher().model());
+    leavesPatchesOut("teacher.model", c.teacher().model());
+    leavesPatchesOut("masking.model", c.masking().model());
     double keep = c.masking().keep();
     require(
         keep > 0 && keep <= 1,
         "masking.keep is %s, expected a share of the patches in (0, 1]",
         keep);
     masking(c);
+  }
+
+  /** What auto stands for, the stages see. */
+  private void leavesPatchesOut(String key, String model) {
+    require(
+        !model.strip().startsWith("swin"),
+        "%s is '%s', whose windows need every patch: expected a model that can leave patches out;"
+            + " a Swin transformer can be student.model",
+        key,
+        model);
   }
 
   private void masking(RunConfig c) {

@@ -217,6 +217,7 @@ class ConfigLoaderTest {
         "name=../x | name is",
         "student.model= | student.model is missing",
         "data.eval= | data.eval is missing",
+        "teacher.model=swin_tiny_patch4_window7_224 | windows need every patch",
       })
   void parse_valueOutOfRange_isRefusedWithTheValue(String override, String expected) {
     assertThat(refusal(SMALL, override)).contains(expected.replace("\"\"", "\""));

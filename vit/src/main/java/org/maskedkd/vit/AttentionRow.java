@@ -1,7 +1,9 @@
 package org.maskedkd.vit;
 
 /**
- * Which attention is asked for beside a forward pass.
+ * Which attention is asked for beside a forward pass. A Swin transformer has no class token: its
+ * attention is what each place of the last block receives, mean over the queries, whatever {@code
+ * from} says.
  *
  * @param from whose view
  * @param layer the block, from 0 on; negative ones count from the end, so that -1 is the last.
@@ -46,6 +48,14 @@ public record AttentionRow(From from, int layer) {
    * @throws IllegalArgumentException if it has not
    */
   public void requireIn(ModelConfig config) {
-    in((VitConfig) config);
+    if (config instanceof SwinConfig) {
+      if (layer != -1 && layer != config.depth() - 1) {
+        throw new IllegalArgumentException(
+            "the attention of layer %d is asked for; of a Swin transformer it is that of the last, -1 or %d: in those before each place is seen from its own window alone"
+                .formatted(layer, config.depth() - 1));
+      }
+    } else {
+      in((VitConfig) config);
+    }
   }
 }

@@ -36,12 +36,34 @@ public final class Footprint {
 
   /** Bytes of a forward of whole images that keeps nothing for a backward. */
   public static long forward(ModelConfig config, long images) {
-    return forward((VitConfig) config, images, config.patches());
+    return config instanceof SwinConfig swin
+        ? images * largestBlock(swin) * Float.BYTES
+        : forward((VitConfig) config, images, config.patches());
   }
 
   /** Bytes that a forward of whole images keeps for its backward. */
   public static long activations(ModelConfig config, long images) {
+    if (config instanceof SwinConfig swin) {
+      long numbers = 0;
+      for (int stage = 0; stage < swin.stages(); stage++) {
+        numbers += block(swin, stage, 6 + SwinConfig.MLP_RATIO) * swin.depths().get(stage);
+      }
+      return images * numbers * Float.BYTES;
+    }
     return activations((VitConfig) config, images);
+  }
+
+  private static long largestBlock(SwinConfig config) {
+    long largest = 0;
+    for (int stage = 0; stage < config.stages(); stage++) {
+      largest = Math.max(largest, block(config, stage, 2 + SwinConfig.MLP_RATIO));
+    }
+    return largest;
+  }
+
+  /** Numbers of one image in a stage's block that holds so many times its tokens' features. */
+  private static long block(SwinConfig config, int stage, int times) {
+    return (long) config.side(stage) * config.side(stage) * config.width(stage) * times;
   }
 
   private static long activations(VitConfig config, long images) {

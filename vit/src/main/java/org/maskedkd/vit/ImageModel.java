@@ -16,12 +16,15 @@ import org.maskedkd.tensor.Scope;
  * <p>Parameters have timm's names and are float32, in memory that the engine allocated and the
  * model owns until {@link #close}. One thread at a time.
  */
-public sealed interface ImageModel extends AutoCloseable permits VisionTransformer {
+public sealed interface ImageModel extends AutoCloseable
+    permits VisionTransformer, SwinTransformer {
 
   /** A model with random weights: the same for the same config and seed. */
   static ImageModel initialised(
       ModelConfig config, long seed, Precision precision, VisionTransformer.Mode mode) {
-    return VisionTransformer.initialised((VitConfig) config, seed, precision, mode);
+    return config instanceof SwinConfig swin
+        ? SwinTransformer.initialised(swin, seed, precision, mode)
+        : VisionTransformer.initialised((VitConfig) config, seed, precision, mode);
   }
 
   /**
@@ -32,7 +35,9 @@ public sealed interface ImageModel extends AutoCloseable permits VisionTransform
    */
   static ImageModel load(
       ModelConfig config, Path path, Precision precision, VisionTransformer.Mode mode) {
-    return VisionTransformer.load((VitConfig) config, path, precision, mode);
+    return config instanceof SwinConfig swin
+        ? SwinTransformer.load(swin, path, precision, mode)
+        : VisionTransformer.load((VitConfig) config, path, precision, mode);
   }
 
   /**
@@ -41,7 +46,9 @@ public sealed interface ImageModel extends AutoCloseable permits VisionTransform
    */
   static ImageModel adapted(
       ModelConfig config, Path path, long seed, Precision precision, VisionTransformer.Mode mode) {
-    return VisionTransformer.adapted((VitConfig) config, path, seed, precision, mode);
+    return config instanceof SwinConfig swin
+        ? SwinTransformer.adapted(swin, path, seed, precision, mode)
+        : VisionTransformer.adapted((VitConfig) config, path, seed, precision, mode);
   }
 
   ModelConfig config();

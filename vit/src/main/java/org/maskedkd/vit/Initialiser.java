@@ -32,7 +32,7 @@ final class Initialiser implements ParameterSource {
   public float[] values(String name, long[] shape) {
     float[] values =
         new float[Math.toIntExact(LongStream.of(shape).reduce(1, Math::multiplyExact))];
-    if (name.startsWith("patch_embed.")) {
+    if (name.startsWith("patch_embed.proj.")) {
       uniform(values, name, 1 / Math.sqrt(config.patchValues()));
     } else if (name.endsWith(".gamma") || name.contains(".gamma_")) {
       Arrays.fill(values, LAYER_SCALE);

@@ -7,7 +7,7 @@ import java.util.Optional;
  * What is known of a model of images without its weights, whatever its architecture. {@link
  * #canonical()} writes it as one line that {@link #parse} reads back to an equal config.
  */
-public sealed interface ModelConfig permits VitConfig {
+public sealed interface ModelConfig permits VitConfig, SwinConfig {
 
   /** ImageNet's mean, the default of every model. */
   List<Double> IMAGENET_MEAN = List.of(0.485, 0.456, 0.406);
@@ -16,18 +16,24 @@ public sealed interface ModelConfig permits VitConfig {
   List<Double> IMAGENET_STD = List.of(0.229, 0.224, 0.225);
 
   /**
-   * Reads a model of any architecture.
+   * Reads a model of any architecture: a name, a name with changes or {@code vit:...} as {@link
+   * ModelZoo#parse}, or {@code swin:key=value,...}.
+   *
+   * <p>Keys of the latter: {@code image} (a side), {@code patch}, {@code width}, {@code depths} and
+   * {@code heads} (one number per stage with {@code /} between), {@code window}, {@code classes},
+   * and those with a default: {@code channels} (3), {@code eps} (1e-5), {@code mean} and {@code
+   * std} (ImageNet's).
    *
    * @throws IllegalArgumentException as {@link ModelZoo#parse}
    */
   static ModelConfig parse(String text) {
-    return ModelZoo.parse(text);
+    return SwinZoo.reads(text) ? SwinZoo.parse(text) : ModelZoo.parse(text);
   }
 
   /** The model that a weights file of ours says it holds, in its metadata. */
   static Optional<ModelConfig> describedIn(SafetensorsFile file) {
     return Optional.ofNullable(file.metadata().get("model"))
-        .filter(model -> model.startsWith(ModelZoo.FREE + ":"))
+        .filter(model -> List.of(ModelZoo.FREE, SwinZoo.FREE).contains(ModelZoo.name(model)))
         .map(ModelConfig::parse);
   }
 

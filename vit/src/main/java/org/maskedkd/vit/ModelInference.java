@@ -47,9 +47,16 @@ public record ModelInference(ModelConfig config, String notice) {
     return of(weights);
   }
 
-  /** The architecture of a model that can leave patches out, as a teacher has to. */
+  /**
+   * The architecture of a model that can leave patches out, as a teacher has to.
+   *
+   * @throws IllegalArgumentException if it cannot
+   */
   public VitConfig vit() {
-    return (VitConfig) config;
+    if (config instanceof VitConfig vit) {
+      return vit;
+    }
+    throw new IllegalArgumentException(SwinZoo.needsEveryPatch(config.canonical()));
   }
 
   /** The notice, if there is one. */
@@ -71,7 +78,9 @@ public record ModelInference(ModelConfig config, String notice) {
             described.get(),
             "%s says that it is %s".formatted(weights, described.get().canonical()));
       }
-      return inferred(tensors, besides(weights.resolveSibling("config.json")));
+      return SwinInference.isOf(tensors)
+          ? SwinInference.inferred(tensors)
+          : inferred(tensors, besides(weights.resolveSibling("config.json")));
     }
   }
 

@@ -83,9 +83,11 @@ public final class ModelZoo {
     return Collections.unmodifiableMap(models);
   }
 
-  /** The names that {@link #parse} knows, in alphabetical order. */
+  /** The names that {@link ModelConfig#parse} knows, in alphabetical order. */
   public static Set<String> names() {
-    return new TreeSet<>(MODELS.keySet());
+    Set<String> names = new TreeSet<>(MODELS.keySet());
+    names.addAll(SwinZoo.MODELS.keySet());
+    return names;
   }
 
   /**
@@ -99,28 +101,29 @@ public final class ModelZoo {
    * {@code pre-norm} (false), {@code class-blocks} (0), {@code text-width} (0), {@code eps} (1e-6),
    * {@code mean} and {@code std} (ImageNet's; one number per channel with {@code /} between).
    *
-   * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown,
-   *     and both values when numbers do not fit
+   * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown or
+   *     a Swin transformer's, and both values when numbers do not fit
    */
   public static VitConfig parse(String text) {
     String trimmed = text.strip();
-    int colon = trimmed.indexOf(':');
-    String name = colon < 0 ? trimmed : trimmed.substring(0, colon);
+    String name = name(trimmed);
+    if (SwinZoo.reads(trimmed)) {
+      throw new IllegalArgumentException(SwinZoo.needsEveryPatch(trimmed));
+    }
     Map<String, String> keys = new LinkedHashMap<>();
     if (!name.equals(FREE)) {
       String known = MODELS.get(name);
       if (known == null) {
         Set<String> all = names();
         all.add(FREE + ":image=...");
+        all.add(SwinZoo.FREE + ":image=...");
         throw new IllegalArgumentException(
             "unknown model '%s'; did you mean '%s'? Known: %s"
                 .formatted(name, Nearest.of(name, all), String.join(", ", all)));
       }
-      keys.putAll(pairs(known, name));
+      keys.putAll(pairs(known, name, KEYS));
     }
-    if (colon >= 0) {
-      keys.putAll(pairs(trimmed.substring(colon + 1), trimmed));
-    }
+    keys.putAll(changes(trimmed, KEYS));
     try {
       return build(keys);
     } catch (IllegalArgumentException e) {
@@ -193,7 +196,18 @@ public final class ModelZoo {
                     .collect(Collectors.joining(", "))));
   }
 
-  private static Map<String, String> pairs(String text, String model) {
+  /** What stands before the keys. */
+  static String name(String model) {
+    return model.strip().split(":", 2)[0];
+  }
+
+  /** The keys and values after a model's name. */
+  static Map<String, String> changes(String model, List<String> known) {
+    String[] parts = model.strip().split(":", 2);
+    return parts.length == 1 ? Map.of() : pairs(parts[1], model.strip(), known);
+  }
+
+  static Map<String, String> pairs(String text, String model, List<String> known) {
     Map<String, String> pairs = new LinkedHashMap<>();
     for (String part : text.split(",", -1)) {
       int equals = part.indexOf('=');
@@ -202,10 +216,10 @@ public final class ModelZoo {
             "model '%s': '%s' is not of the form key=value".formatted(model, part));
       }
       String key = part.substring(0, equals).strip();
-      if (!KEYS.contains(key)) {
+      if (!known.contains(key)) {
         throw new IllegalArgumentException(
             "model '%s': unknown key '%s'; did you mean '%s'? Known: %s"
-                .formatted(model, key, Nearest.of(key, KEYS), String.join(", ", KEYS)));
+                .formatted(model, key, Nearest.of(key, known), String.join(", ", known)));
       }
       if (pairs.put(key, part.substring(equals + 1).strip()) != null) {
         throw new IllegalArgumentException(
@@ -248,7 +262,7 @@ public final class ModelZoo {
         numbers("std", keys, ModelConfig.IMAGENET_STD));
   }
 
-  private static String required(Map<String, String> keys, String key) {
+  static String required(Map<String, String> keys, String key) {
     String value = keys.get(key);
     if (value == null) {
       throw new IllegalArgumentException("key '%s' is missing".formatted(key));
@@ -256,11 +270,11 @@ public final class ModelZoo {
     return value;
   }
 
-  private static int integer(String key, String value) {
+  static int integer(String key, String value) {
     return parsed(key, value, "an integer", Integer::parseInt);
   }
 
-  private static double number(String key, String value) {
+  static double number(String key, String value) {
     return parsed(key, value, "a number", Double::parseDouble);
   }
 
@@ -282,15 +296,14 @@ public final class ModelZoo {
     };
   }
 
-  private static List<Double> numbers(
-      String key, Map<String, String> keys, List<Double> otherwise) {
+  static List<Double> numbers(String key, Map<String, String> keys, List<Double> otherwise) {
     String value = keys.get(key);
     return value == null
         ? otherwise
         : Arrays.stream(value.split("/", -1)).map(v -> number(key, v)).toList();
   }
 
-  private static String slashed(List<Double> values) {
+  static String slashed(List<?> values) {
     return values.stream().map(String::valueOf).collect(Collectors.joining("/"));
   }
 }

@@ -30,6 +30,12 @@ final class NamedTensors implements AutoCloseable {
   private static final Pattern UNUSED =
       Pattern.compile("pooler\\..*|embeddings\\.mask_token|.*position_ids");
 
+  /** Of older files of Swin, what follows from the architecture. */
+  private static final Pattern COMPUTED =
+      Pattern.compile("layers\\.\\d+\\.blocks\\.\\d+\\.(attn\\.relative_position_index|attn_mask)");
+
+  private static final Pattern MERGING = Pattern.compile("layers\\.(\\d+)\\.downsample\\.(.*)");
+
   private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d+)\\.(.*)\\.(weight|bias)");
 
   private static final Map<String, String> OUTSIDE = new LinkedHashMap<>();
@@ -57,6 +63,9 @@ final class NamedTensors implements AutoCloseable {
   private final SafetensorsFile file;
   private final boolean huggingFace;
 
+  /** With a merging of neighbours at the end of the first stage, which newer files have not. */
+  private final boolean olderSwin;
+
   /** Of each of the file's tensors that is not called so itself: the name without wrappers. */
   private final Map<String, String> bare = new LinkedHashMap<>();
 
@@ -73,6 +82,7 @@ final class NamedTensors implements AutoCloseable {
                 .formatted(file.path(), other, name));
       }
     }
+    olderSwin = bare.containsKey("layers.0.downsample.reduction.weight");
   }
 
   /**
@@ -109,8 +119,7 @@ final class NamedTensors implements AutoCloseable {
 
   private List<String> names(String parameter) {
     if (!huggingFace) {
-      String older = parameter.replaceFirst("\\.ls([12])\\.gamma$", ".gamma_$1");
-      return List.of(bare.containsKey(parameter) ? parameter : older);
+      return List.of(older(parameter));
     }
     Matcher block = BLOCK.matcher(parameter);
     List<String> inside = block.matches() ? INSIDE.get(block.group(2)) : null;
@@ -126,6 +135,22 @@ final class NamedTensors implements AutoCloseable {
                 bare.containsKey("cls_classifier.weight") ? "cls_classifier." : "classifier.")
             .replaceFirst("^head_dist\\.", "distillation_classifier.");
     return List.of(OUTSIDE.getOrDefault(parameter, head));
+  }
+
+  /** As timm called it in earlier versions. */
+  private String older(String parameter) {
+    Matcher merging = MERGING.matcher(parameter);
+    if (olderSwin && merging.matches()) {
+      // At the end of the stage before, where it is at the beginning of the next one now.
+      return "layers.%d.downsample.%s"
+          .formatted(Integer.parseInt(merging.group(1)) - 1, merging.group(2));
+    }
+    if (bare.containsKey(parameter)) {
+      return parameter;
+    }
+    return parameter
+        .replaceFirst("\\.ls([12])\\.gamma$", ".gamma_$1")
+        .replaceFirst("^head\\.fc\\.", "head.");
   }
 
   boolean contains(String parameter) {
@@ -179,7 +204,8 @@ final class NamedTensors implements AutoCloseable {
     Set<String> others = new TreeSet<>();
     bare.forEach(
         (name, own) -> {
-          boolean unused = huggingFace && UNUSED.matcher(name).matches();
+          boolean unused =
+              (huggingFace && UNUSED.matcher(name).matches()) || COMPUTED.matcher(name).matches();
           if (!known.contains(own) && !unused) {
             others.add(own);
           }

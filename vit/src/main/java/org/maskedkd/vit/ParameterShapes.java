@@ -17,7 +17,7 @@ final class ParameterShapes {
   private ParameterShapes() {}
 
   static Map<String, long[]> of(ModelConfig config) {
-    return of((VitConfig) config);
+    return config instanceof SwinConfig swin ? SwinShapes.of(swin) : of((VitConfig) config);
   }
 
   private static Map<String, long[]> of(VitConfig c) {
@@ -97,12 +97,12 @@ final class ParameterShapes {
     return name.startsWith("head.") || name.startsWith("head_dist.");
   }
 
-  private static void norm(Map<String, long[]> shapes, String name, long width) {
+  static void norm(Map<String, long[]> shapes, String name, long width) {
     shapes.put(name + ".weight", new long[] {width});
     shapes.put(name + ".bias", new long[] {width});
   }
 
-  private static void linear(Map<String, long[]> shapes, String name, long in, long out) {
+  static void linear(Map<String, long[]> shapes, String name, long in, long out) {
     shapes.put(name + ".weight", new long[] {out, in});
     shapes.put(name + ".bias", new long[] {out});
   }

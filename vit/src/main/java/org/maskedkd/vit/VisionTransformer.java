@@ -346,7 +346,7 @@ public final class VisionTransformer implements ImageModel {
     return config.traits().textWidth() > 0 ? Ops.cosines(out, weight(ParameterShapes.TEXT)) : out;
   }
 
-  private static @Nullable NDArray scale(float @Nullable [][] dropPath, int branch, NDArray x) {
+  static @Nullable NDArray scale(float @Nullable [][] dropPath, int branch, NDArray x) {
     if (dropPath == null) {
       return null;
     }

@@ -98,10 +98,12 @@ public final class Weights implements AutoCloseable, ParameterSource {
     List<String> notices = new ArrayList<>();
     PositionResampling resampling = null;
     boolean adaptable = false;
+    boolean headless =
+        shapes.keySet().stream().filter(ParameterShapes::isHead).noneMatch(file::contains);
     for (Map.Entry<String, long[]> parameter : shapes.entrySet()) {
       String name = parameter.getKey();
       if (!file.contains(name)) {
-        boolean backbone = ParameterShapes.isHead(name) && !file.contains("head.weight");
+        boolean backbone = headless && ParameterShapes.isHead(name);
         if (fresh == null || !backbone) {
           adaptable |= backbone;
           wrong.add("missing " + name);

@@ -309,7 +309,7 @@ final class PlainVit {
     return sum;
   }
 
-  private static double[] softmax(double[] scores) {
+  static double[] softmax(double[] scores) {
     double most = Double.NEGATIVE_INFINITY;
     for (double score : scores) {
       most = Math.max(most, score);
@@ -327,7 +327,7 @@ final class PlainVit {
   }
 
   /** By its Taylor series, whose terms are below 1e-17 before the 100th for |x| up to 4. */
-  private static double erf(double x) {
+  static double erf(double x) {
     if (Math.abs(x) > 4) {
       return Math.signum(x);
     }
