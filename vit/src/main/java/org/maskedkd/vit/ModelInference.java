@@ -84,7 +84,9 @@ public record ModelInference(ModelConfig config, String notice) {
     }
   }
 
-  private static ModelInference inferred(NamedTensors tensors, JsonNode json) {
+  private static ModelInference inferred(NamedTensors tensors, JsonNode said) {
+    // Of a model of images and texts, what is said of its image tower.
+    JsonNode json = said.path("vision_config").isObject() ? said.path("vision_config") : said;
     long[] projection = required(tensors, "patch_embed.proj.weight", 4);
     long[] positions = required(tensors, "pos_embed", 3);
     int width = (int) projection[0];
@@ -99,7 +101,7 @@ public record ModelInference(ModelConfig config, String notice) {
           "%s: %d positions of %dx%d pixels are no square image; name the model instead of '%s'"
               .formatted(tensors.path(), positions[1], patch, projection[3], AUTO));
     }
-    int depth = tensors.blocks(tensors.isHuggingFace() ? "encoder.layer." : "blocks.");
+    int depth = tensors.depth();
     long[] mlp = required(tensors, "blocks.0.mlp.fc1.weight", 2);
     int heads = heads(tensors, json, width);
     long[] head = tensors.shapeOrNull("head.weight");
@@ -126,7 +128,7 @@ public record ModelInference(ModelConfig config, String notice) {
                 tensors.contains("fc_norm.weight")
                     ? VitTraits.Pooling.MEAN
                     : VitTraits.Pooling.CLASS,
-                clip ? VitTraits.Activation.QUICK_GELU : VitTraits.Activation.GELU,
+                clip ? clipsActivation(tensors, json) : VitTraits.Activation.GELU,
                 clip,
                 classBlocks,
                 names == null ? 0 : (int) names[1]),
@@ -159,6 +161,18 @@ public record ModelInference(ModelConfig config, String notice) {
     return width / USUAL_HEAD_WIDTH;
   }
 
+  private static VitTraits.Activation clipsActivation(NamedTensors tensors, JsonNode json) {
+    String said = json.path("hidden_act").asText("quick_gelu");
+    return switch (said) {
+      case "quick_gelu" -> VitTraits.Activation.QUICK_GELU;
+      case "gelu" -> VitTraits.Activation.GELU;
+      default ->
+          throw new WeightsException(
+              "%s: the config.json beside it has hidden_act '%s', expected quick_gelu or gelu"
+                  .formatted(tensors.path(), said));
+    };
+  }
+
   private static String assumed(NamedTensors tensors, JsonNode json, VitConfig config) {
     boolean clip = config.traits().preNorm();
     List<String> parts =
@@ -168,7 +182,8 @@ public record ModelInference(ModelConfig config, String notice) {
                 ? ""
                 : "heads of %d features".formatted(config.width() / config.heads()),
             json.path("layer_norm_eps").isNumber() ? "" : "eps",
-            clip ? "CLIP's activation, mean and std" : "ImageNet's mean and std",
+            clip && !json.path("hidden_act").isTextual() ? "CLIP's activation" : "",
+            (clip ? "CLIP's" : "ImageNet's") + " mean and std",
             tensors.contains("head.weight") ? "" : USUAL_CLASSES + " classes");
     return "assumed, since no tensor tells: "
         + String.join(", ", parts.stream().filter(part -> !part.isEmpty()).toList());

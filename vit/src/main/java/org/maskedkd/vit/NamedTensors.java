@@ -14,13 +14,25 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weights file under timm's names, whatever its own are: those of Hugging Face's ViT and DeiT,
- * with queries, keys and values apart, and those that a training program's wrappers put words
+ * A weights file under timm's names, whatever its own are: those of Hugging Face's ViT, DeiT and
+ * CLIP, with queries, keys and values apart, and those that a training program's wrappers put words
  * before.
  */
 final class NamedTensors implements AutoCloseable {
-  private static final String TIMM = "patch_embed.proj.weight";
-  private static final String HUGGING_FACE = "embeddings.patch_embeddings.projection.weight";
+  private static final String PROJECTION = "embeddings.patch_embeddings.projection.weight";
+
+  /** Whose names they are, and the tensor that tells. */
+  private enum Naming {
+    TIMM("patch_embed.proj.weight"),
+    HUGGING_FACE(PROJECTION),
+    HUGGING_FACE_CLIP(ClipNames.PROJECTION);
+
+    private final String sign;
+
+    Naming(String sign) {
+      this.sign = sign;
+    }
+  }
 
   /** What wrappers put before every name. */
   private static final Pattern WRAPPERS =
@@ -45,7 +57,7 @@ final class NamedTensors implements AutoCloseable {
     OUTSIDE.put("cls_token", "embeddings.cls_token");
     OUTSIDE.put("dist_token", "embeddings.distillation_token");
     OUTSIDE.put("pos_embed", "embeddings.position_embeddings");
-    OUTSIDE.put("patch_embed.proj.weight", HUGGING_FACE);
+    OUTSIDE.put("patch_embed.proj.weight", PROJECTION);
     OUTSIDE.put("patch_embed.proj.bias", "embeddings.patch_embeddings.projection.bias");
     OUTSIDE.put("norm.weight", "layernorm.weight");
     OUTSIDE.put("norm.bias", "layernorm.bias");
@@ -61,7 +73,7 @@ final class NamedTensors implements AutoCloseable {
   }
 
   private final SafetensorsFile file;
-  private final boolean huggingFace;
+  private final Naming naming;
 
   /** With a merging of neighbours at the end of the first stage, which newer files have not. */
   private final boolean olderSwin;
@@ -69,9 +81,9 @@ final class NamedTensors implements AutoCloseable {
   /** Of each of the file's tensors that is not called so itself: the name without wrappers. */
   private final Map<String, String> bare = new LinkedHashMap<>();
 
-  private NamedTensors(SafetensorsFile file, String wrappers, boolean huggingFace) {
+  private NamedTensors(SafetensorsFile file, String wrappers, Naming naming) {
     this.file = file;
-    this.huggingFace = huggingFace;
+    this.naming = naming;
     for (String name : file.names()) {
       String stripped = name.startsWith(wrappers) ? name.substring(wrappers.length()) : name;
       String other = bare.put(stripped, name);
@@ -92,15 +104,16 @@ final class NamedTensors implements AutoCloseable {
    */
   static NamedTensors open(Path path) {
     SafetensorsFile file = SafetensorsFile.open(path);
-    for (String end : List.of(TIMM, HUGGING_FACE)) {
+    for (Naming naming : Naming.values()) {
+      String end = naming.sign;
       for (String name : file.names()) {
         String before = name.endsWith(end) ? name.substring(0, name.length() - end.length()) : null;
         if (before != null && WRAPPERS.matcher(before).matches()) {
-          return new NamedTensors(file, before, end.equals(HUGGING_FACE));
+          return new NamedTensors(file, before, naming);
         }
       }
     }
-    return new NamedTensors(file, "", /* huggingFace= */ false);
+    return new NamedTensors(file, "", Naming.TIMM);
   }
 
   Path path() {
@@ -118,9 +131,19 @@ final class NamedTensors implements AutoCloseable {
   }
 
   private List<String> names(String parameter) {
-    if (!huggingFace) {
-      return List.of(older(parameter));
-    }
+    return switch (naming) {
+      case TIMM -> List.of(older(parameter));
+      case HUGGING_FACE -> huggingFace(parameter);
+      case HUGGING_FACE_CLIP -> ClipNames.of(parameter, comparesNames());
+    };
+  }
+
+  /** Whether the head's output is compared with embeddings of the classes' names, as CLIP does. */
+  private boolean comparesNames() {
+    return bare.containsKey(ParameterShapes.TEXT);
+  }
+
+  private List<String> huggingFace(String parameter) {
     Matcher block = BLOCK.matcher(parameter);
     List<String> inside = block.matches() ? INSIDE.get(block.group(2)) : null;
     if (inside != null) {
@@ -153,13 +176,21 @@ final class NamedTensors implements AutoCloseable {
         .replaceFirst("^head\\.fc\\.", "head.");
   }
 
+  /** A projection that has no bias where timm's head has one. */
+  private boolean isZero(String parameter) {
+    return naming == Naming.HUGGING_FACE_CLIP
+        && comparesNames()
+        && parameter.equals("head.bias")
+        && contains("head.weight");
+  }
+
   boolean contains(String parameter) {
-    return parts(parameter).stream().allMatch(file::contains);
+    return isZero(parameter) || parts(parameter).stream().allMatch(file::contains);
   }
 
   /** Of the first part that is no tensor of floats; else of the first. */
   SafetensorsType type(String parameter) {
-    List<String> parts = parts(parameter);
+    List<String> parts = parts(isZero(parameter) ? "head.weight" : parameter);
     return parts.stream()
         .map(file::type)
         .filter(type -> !type.readsAsFloat())
@@ -169,6 +200,9 @@ final class NamedTensors implements AutoCloseable {
 
   /** Of all parts together; of the first one alone where they do not fit each other. */
   long[] shape(String parameter) {
+    if (isZero(parameter)) {
+      return new long[] {shape("head.weight")[0]};
+    }
     List<String> parts = parts(parameter);
     long[] shape = file.shape(parts.get(0));
     for (String part : parts.subList(1, parts.size())) {
@@ -179,10 +213,13 @@ final class NamedTensors implements AutoCloseable {
       }
       shape[0] += more[0];
     }
-    return shape;
+    return naming == Naming.HUGGING_FACE_CLIP ? ClipNames.shape(parameter, shape) : shape;
   }
 
   float[] floats(String parameter) {
+    if (isZero(parameter)) {
+      return new float[(int) shape(parameter)[0]];
+    }
     List<String> parts = parts(parameter);
     if (parts.size() == 1) {
       return file.readFloats(parts.get(0));
@@ -205,7 +242,11 @@ final class NamedTensors implements AutoCloseable {
     bare.forEach(
         (name, own) -> {
           boolean unused =
-              (huggingFace && UNUSED.matcher(name).matches()) || COMPUTED.matcher(name).matches();
+              switch (naming) {
+                case TIMM -> COMPUTED.matcher(name).matches();
+                case HUGGING_FACE -> UNUSED.matcher(name).matches();
+                case HUGGING_FACE_CLIP -> ClipNames.isUnused(name);
+              };
           if (!known.contains(own) && !unused) {
             others.add(own);
           }
@@ -224,8 +265,14 @@ final class NamedTensors implements AutoCloseable {
         .orElse(0);
   }
 
-  boolean isHuggingFace() {
-    return huggingFace;
+  /** Blocks of a plain transformer. */
+  int depth() {
+    return blocks(
+        switch (naming) {
+          case TIMM -> "blocks.";
+          case HUGGING_FACE -> "encoder.layer.";
+          case HUGGING_FACE_CLIP -> ClipNames.BLOCKS;
+        });
   }
 
   /** Null where there is none. */

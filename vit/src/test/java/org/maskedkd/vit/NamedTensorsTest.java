@@ -117,6 +117,140 @@ final class NamedTensorsTest {
     return written(entries);
   }
 
+  private static final String CLIP =
+      SIZE
+          + ",act=quick-gelu,pre-norm=true,eps=1e-5"
+          + ",mean=0.48145466/0.4578275/0.40821073,std=0.26862954/0.26130258/0.27577711";
+
+  /**
+   * As Hugging Face's CLIP writes them, with the tower of texts beside. A head of classes has none
+   * of its names and is left out; the head of a model that compares with names is the projection,
+   * without a bias.
+   */
+  private Path clip(VitConfig config) throws IOException {
+    List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+    Initialiser values = new Initialiser(config, 3);
+    boolean names = config.traits().textWidth() > 0;
+    ParameterShapes.of(config)
+        .forEach(
+            (name, shape) -> {
+              if (name.equals("head.bias") || (name.equals("head.weight") && !names)) {
+                return;
+              }
+              float[] all = values.values(name, shape);
+              if (name.contains("attn.qkv")) {
+                List<String> parts = List.of("q_proj", "k_proj", "v_proj");
+                long[] third = shape.clone();
+                third[0] /= 3;
+                int size = all.length / 3;
+                for (int i = 0; i < 3; i++) {
+                  float[] part = Arrays.copyOfRange(all, i * size, (i + 1) * size);
+                  entries.add(
+                      SafetensorsWriter.Entry.floats(
+                          clipName(name).replace("attn.qkv", "self_attn." + parts.get(i)),
+                          SafetensorsType.F32,
+                          third,
+                          () -> part));
+                }
+                return;
+              }
+              long[] own =
+                  name.equals("cls_token")
+                      ? new long[] {shape[2]}
+                      : name.equals("pos_embed") ? new long[] {shape[1], shape[2]} : shape;
+              entries.add(
+                  SafetensorsWriter.Entry.floats(
+                      clipName(name), SafetensorsType.F32, own, () -> all));
+            });
+    for (String other :
+        List.of(
+            "logit_scale",
+            "text_projection.weight",
+            "text_model.final_layer_norm.bias",
+            "vision_model.embeddings.position_ids")) {
+      entries.add(
+          SafetensorsWriter.Entry.floats(
+              other, SafetensorsType.F32, new long[] {1}, () -> new float[1]));
+    }
+    if (!names) {
+      entries.add(
+          SafetensorsWriter.Entry.floats(
+              "visual_projection.weight",
+              SafetensorsType.F32,
+              new long[] {2, 128},
+              () -> new float[256]));
+    }
+    return written(entries);
+  }
+
+  private static String clipName(String name) {
+    return switch (name) {
+      case "cls_token" -> "vision_model.embeddings.class_embedding";
+      case "pos_embed" -> "vision_model.embeddings.position_embedding.weight";
+      case "patch_embed.proj.weight" -> "vision_model.embeddings.patch_embedding.weight";
+      case "head.weight" -> "visual_projection.weight";
+      case "text_embeddings" -> name;
+      default ->
+          "vision_model."
+              + name.replace("norm_pre", "pre_layrnorm")
+                  .replaceFirst("^norm\\.", "post_layernorm.")
+                  .replace("blocks.", "encoder.layers.")
+                  .replace("norm1", "layer_norm1")
+                  .replace("norm2", "layer_norm2")
+                  .replace("attn.proj", "self_attn.out_proj");
+    };
+  }
+
+  @Test
+  void load_clipsNamesOfHuggingFace_areTheSameWeights() throws IOException {
+    VitConfig config = ModelZoo.parse(CLIP + ",text-width=8");
+    Path file = clip(config);
+    // The initialiser's biases are zero, and so is the one that the projection has not.
+    try (VisionTransformer expected = model(config)) {
+      assertThat(digest(config, file)).isEqualTo(expected.digest());
+    }
+    assertThat(ModelInference.of(file).config()).isEqualTo(config);
+  }
+
+  @Test
+  void adapted_clipWithoutNamesOfClasses_getsAFreshHead() throws IOException {
+    VitConfig config = ModelZoo.parse(CLIP);
+    Path file = clip(config);
+    ModelInference found = ModelInference.of(file);
+    assertThat(found.config()).isEqualTo(config.withClasses(1000));
+    assertThat(found.notice()).contains("1000 classes", "CLIP's activation", "CLIP's mean and std");
+    try (VisionTransformer loaded =
+            VisionTransformer.adapted(
+                config, file, 3, Precision.FP32, VisionTransformer.Mode.FROZEN);
+        VisionTransformer expected = model(config)) {
+      assertThat(loaded.notices()).containsExactly(file + " has no head; it starts at random");
+      assertThat(loaded.digest()).isEqualTo(expected.digest());
+    }
+  }
+
+  @Test
+  void infer_clipsConfigBeside_isReadOfItsImageTower() throws IOException {
+    VitConfig config =
+        ModelZoo.parse(
+            CLIP.replace("heads=2", "heads=4").replace("eps=1e-5", "eps=1e-6") + ",text-width=8");
+    Path file = clip(config);
+    String vision = "\"num_attention_heads\": 4, \"layer_norm_eps\": 1e-6, \"hidden_act\": ";
+    Path json = folder.resolve("config.json");
+    Files.writeString(
+        json, "{\"num_attention_heads\": 9, \"vision_config\": {%s\"gelu\"}}".formatted(vision));
+
+    ModelInference found = ModelInference.of(file);
+
+    assertThat(found.config().canonical())
+        .isEqualTo(config.canonical().replace(",act=quick-gelu", ""));
+    assertThat(found.notice()).doesNotContain("heads of", "eps,", "activation");
+
+    Files.writeString(json, "{%s\"relu\"}".formatted(vision));
+    assertThatThrownBy(() -> ModelInference.of(file))
+        .isInstanceOf(WeightsException.class)
+        .hasMessageContainingAll("hidden_act 'relu'", "quick_gelu");
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"module.", "model.", "backbone.", "module.model.", "student."})
   void load_wrappedNames_areTheSameWeights(String wrapper) throws IOException {
