@@ -14,6 +14,9 @@ import java.util.List;
  */
 public record Features(List<NDArray> tokens, List<NDArray> attention) {
 
+  /** Of a forward that was asked for none. */
+  static final Features NONE = new Features(List.of(), List.of());
+
   /** Copies both. */
   public Features {
     tokens = List.copyOf(tokens);

@@ -143,10 +143,15 @@ public final class SwinTransformer implements ImageModel {
       NDArray patches,
       @Nullable NDArray kept,
       float @Nullable [][] dropPath,
-      @Nullable AttentionRow wanted) {
+      @Nullable AttentionRow wanted,
+      FeatureLayers features) {
     if (kept != null) {
       throw new IllegalArgumentException(
           "%s takes whole images: its windows need every patch".formatted(config.canonical()));
+    }
+    if (!features.isNone()) {
+      throw new IllegalArgumentException(
+          "%s has no blocks with a token for each patch".formatted(config.canonical()));
     }
     InputChecks.forward(config, patches, null, dropPath);
     if (wanted != null) {
@@ -214,7 +219,7 @@ public final class SwinTransformer implements ImageModel {
     try (NDArray x = trunk.tokens()) {
       NDArray mean = Ops.meanOfTokens(norm("norm", Ops.cast(x, Precision.FP32)), 0);
       NDArray logits = Ops.linear(mean, weight("head.fc.weight"), weight("head.fc.bias"));
-      return new VitOutput(logits, logits, null, trunk.attention());
+      return new VitOutput(logits, logits, null, trunk.attention(), Features.NONE);
     }
   }
 
