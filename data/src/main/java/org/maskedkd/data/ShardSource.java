@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  */
 final class ShardSource implements ImageSource {
   private static final Logger log = LoggerFactory.getLogger(ShardSource.class);
-  private static final String NAMES = "classes.txt";
+  static final String NAMES = "classes.txt";
   private static final long LONGEST_NAMES = 1 << 22;
 
   /** Far above any image that is decoded. */
@@ -41,13 +41,13 @@ final class ShardSource implements ImageSource {
   }
 
   /**
-   * Classes are named by {@code classes.txt} beside the first shard, a line for each number from 0
-   * on, or by their numbers, from 0 to the largest that is there.
+   * Classes are named by a file with a line for each number from 0 on or, without one, by their
+   * numbers, from 0 to the largest that is there.
    *
    * @param paths at least one
    * @throws DataException when a shard or a label is not what it should be
    */
-  static ShardSource open(List<Path> paths, Decoder decoder) {
+  static ShardSource open(List<Path> paths, Path names, Decoder decoder) {
     List<ShardReader.Sample> samples = new ArrayList<>();
     for (Path path : paths) {
       int before = samples.size();
@@ -58,7 +58,7 @@ final class ShardSource implements ImageSource {
       }
     }
     int largest = samples.stream().mapToInt(ShardReader.Sample::label).max().orElse(0);
-    List<String> classes = classes(paths.get(0).resolveSibling(NAMES), largest);
+    List<String> classes = classes(names, largest);
     int[] shards = new int[samples.size()];
     for (int i = 1; i < shards.length; i++) {
       boolean same = samples.get(i).shard().equals(samples.get(i - 1).shard());

@@ -31,7 +31,9 @@ final class Sources {
     }
     if (spec.startsWith(SHARDS)) {
       String pattern = spec.substring(SHARDS.length());
-      return ShardSource.open(ShardPattern.expand(pattern, dataRoot), options.decoder());
+      List<Path> shards = ShardPattern.expand(pattern, dataRoot);
+      Path names = shards.get(0).resolveSibling(ShardSource.NAMES);
+      return ShardSource.open(shards, inside(names.toString(), dataRoot), options.decoder());
     }
     int mark = spec.lastIndexOf('!');
     if (mark >= 0 && isArchive(spec.substring(0, mark))) {

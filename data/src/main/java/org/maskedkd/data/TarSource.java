@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * matter; a compressed one is read through once and its images are held, as they are, in memory.
  */
 final class TarSource implements ImageSource {
+  /** About what is held of an entry beside its name and its content. */
+  private static final int ENTRY_BYTES = 200;
+
   private sealed interface Place {}
 
   private record InFile(long position) implements Place {}
@@ -58,6 +61,8 @@ final class TarSource implements ImageSource {
     try (TarWalk tar = new TarWalk(archive)) {
       for (TarArchiveEntry next; (next = tar.next()) != null; ) {
         TarArchiveEntry entry = next;
+        // Headers alone, when compressed, take next to nothing on the disk.
+        memory.take(ENTRY_BYTES + entry.getName().length());
         entries.take(
             entry,
             size -> {

@@ -231,6 +231,11 @@ class ShardsTest {
     Path outside = Files.move(root.resolve("s/t-09.tar"), elsewhere.resolve("t-09.tar"));
     Files.createSymbolicLink(root.resolve("s/t-09.tar"), outside);
     refused("t-09.tar", "outside the data root");
+
+    Files.delete(root.resolve("s/t-09.tar"));
+    Path names = Files.writeString(elsewhere.resolve("names.txt"), "ant\nbee\ncat\n");
+    Files.createSymbolicLink(root.resolve("s/classes.txt"), names);
+    refused("classes.txt", "outside the data root");
   }
 
   @Test

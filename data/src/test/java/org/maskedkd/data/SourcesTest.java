@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -91,6 +93,21 @@ class SourcesTest {
         .hasMessageContaining("set.tar.gz")
         .hasMessageContaining("more than the 100 bytes")
         .hasMessageContaining("gunzip");
+  }
+
+  @Test
+  void open_smallArchiveOfVeryManyHeaders_stopsAtTheLimit() throws IOException {
+    Map<String, byte[]> members = new LinkedHashMap<>();
+    for (int i = 0; i < 5000; i++) {
+      members.put("class/%d.png".formatted(i), new byte[0]);
+    }
+    Path file = TestImages.tar(root.resolve("set.tar.gz"), members);
+    assertThat(Files.size(file)).isLessThan(100_000);
+    SourceOptions small = SourceOptions.defaults().withMemoryLimitBytes(500_000);
+
+    assertThatThrownBy(() -> ImageSource.open("set.tar.gz", root, small))
+        .isInstanceOf(DataException.class)
+        .hasMessageContainingAll("set.tar.gz", "500000 bytes");
   }
 
   @ParameterizedTest
