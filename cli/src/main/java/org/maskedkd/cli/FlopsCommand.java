@@ -1,8 +1,12 @@
 package org.maskedkd.cli;
 
 import java.io.PrintWriter;
+import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.vit.BlockTokens;
 import org.maskedkd.vit.Macs;
+import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.VitConfig;
@@ -22,7 +26,7 @@ final class FlopsCommand implements Runnable {
       names = "--student",
       required = true,
       paramLabel = "MODEL",
-      description = "A zoo name or vit:...")
+      description = "A zoo name, vit:... or swin:...")
   private String student = "";
 
   @Option(
@@ -39,6 +43,21 @@ final class FlopsCommand implements Runnable {
       description =
           "Share of the patches that the teacher sees, in (0, 1]. Default: ${DEFAULT-VALUE}")
   private double keep;
+
+  @Option(
+      names = "--merge",
+      defaultValue = "0",
+      paramLabel = "N",
+      description =
+          "Pairs of tokens that each block of the teacher merges after its attention, as ToMe does. Default: ${DEFAULT-VALUE}")
+  private int merge;
+
+  @Option(
+      names = "--guide",
+      paramLabel = "MODEL",
+      description =
+          "A model whose attention chooses the patches in the student's place (masking.criterion teacher or model): it sees the whole image.")
+  private @Nullable String guide;
 
   @Option(
       names = "--images",
@@ -62,22 +81,31 @@ final class FlopsCommand implements Runnable {
   @Override
   public void run() {
     VitConfig teacherModel = ModelZoo.parse(teacher);
-    VitConfig studentModel = ModelZoo.parse(student);
+    ModelConfig studentModel = ModelConfig.parse(student);
     int kept = PatchSelection.keepCount(keep, teacherModel.patches());
     long studentMacs = Macs.full(studentModel);
     long full = Macs.full(teacherModel);
-    long paper = Macs.maskedAsInThePaper(teacherModel, kept);
-    long ours = Macs.masked(teacherModel, kept);
+    List<BlockTokens> tokens = BlockTokens.merging(teacherModel, kept, merge);
+    long paper = Macs.forward(teacherModel, teacherModel.patches(), tokens);
+    long ours = Macs.forward(teacherModel, kept, tokens);
+    long guiding =
+        guide == null
+            ? 0
+            : Macs.full(
+                ModelZoo.parse(guide)
+                    .withImage(studentModel.imageHeight(), studentModel.imageWidth()));
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
       out.printf(
           Locale.ROOT,
           "{\"student_macs\":%d,\"teacher_macs\":%d,\"teacher_macs_masked\":%d,\"teacher_macs_masked_embedding_kept\":%d,"
-              + "\"kept\":%d,\"patches\":%d,\"images\":%d,\"epochs\":%d}%n",
+              + "\"guide_macs\":%d,\"merged_per_block\":%d,\"kept\":%d,\"patches\":%d,\"images\":%d,\"epochs\":%d}%n",
           studentMacs,
           full,
           paper,
           ours,
+          guiding,
+          merge,
           kept,
           teacherModel.patches(),
           images,
@@ -86,14 +114,18 @@ final class FlopsCommand implements Runnable {
     }
     out.printf(
         Locale.ROOT,
-        "%d of %d patches kept; multiply-accumulates of forward passes, matrix products only%n%n",
+        "%d of %d patches kept%s; multiply-accumulates of forward passes, matrix products only%n%n",
         kept,
-        teacherModel.patches());
+        teacherModel.patches(),
+        merge == 0 ? "" : ", " + merge + " tokens merged in each block");
     out.printf("%-46s %12s %14s %9s%n", "", "per image", "for the run", "of full");
     row(out, "student " + name(student), studentMacs, 0);
     row(out, "teacher " + name(teacher), full, full);
     row(out, "teacher masked, as the paper counts", paper, full);
     row(out, "teacher masked, embedding only kept patches", ours, full);
+    if (guide != null) {
+      row(out, "guide " + name(guide), guiding, full);
+    }
     out.printf(Locale.ROOT, "%nRun: %,d images x %,d epochs.%n", images, epochs);
   }
 

@@ -61,6 +61,33 @@ class FlopsCommandTest {
     assertThat(Double.parseDouble(masked[2])).isCloseTo(3346, Percentage.withPercentage(1));
   }
 
+  @Test
+  void json_guideAndMerging_areCounted() throws Exception {
+    JsonNode macs = json("--guide", "dino_small_patch16_224", "--merge", "7");
+    assertThat(macs.get("guide_macs").asLong()).isEqualTo(macs.get("student_macs").asLong());
+    assertThat(macs.get("merged_per_block").asInt()).isEqualTo(7);
+    // 99 tokens, then 7 less from each MLP on.
+    long blocks = 0;
+    for (long n = 99; n > 99 - 12 * 7; n -= 7) {
+      blocks += 4 * n * 768 * 768 + 2 * n * n * 768 + 8 * (n - 7) * 768 * 768;
+    }
+    assertThat(macs.get("teacher_macs_masked").asLong())
+        .isEqualTo(196L * 768 * 768 + blocks + 768 * 1000);
+  }
+
+  @Test
+  void json_swin_isAStudentButNoTeacher() {
+    String[] student = DEIT.clone();
+    student[2] = "swin_tiny_patch4_window7_224";
+    Run run = Run.of(student);
+    assertThat(row(run, "student swin_tiny")[0]).isEqualTo("4.49");
+    String[] teacher = DEIT.clone();
+    teacher[4] = "swin_tiny_patch4_window7_224";
+    Run refused = Run.of(teacher);
+    assertThat(refused.exit()).isEqualTo(64);
+    assertThat(refused.err()).contains("windows need every patch");
+  }
+
   private static String[] row(Run run, String label) {
     String line = run.out().lines().filter(l -> l.startsWith(label)).findFirst().orElseThrow();
     return line.substring(46).strip().split("\\s+");

@@ -1,18 +1,39 @@
 package org.maskedkd.vit;
 
+import java.util.List;
+
 /**
  * Multiply-accumulates of one image's forward pass: matrix products only, as the paper counts its
  * "FLOPs" (appendix I). With n tokens of width d a block costs 4nd² for the projections, 2n²d for
  * attention and 2nd·mlp for the MLP. Mixing h heads twice costs 2n²h²; in a layer of class
- * attention only keys and values are made of all tokens.
+ * attention only keys and values are made of all tokens. Tokens in windows of w each attend to w:
+ * 2nwd.
  */
 public final class Macs {
 
   private Macs() {}
 
   /** The forward pass on the whole image. */
-  public static long full(VitConfig config) {
-    return forward(config, config.patches(), config.patches());
+  public static long full(ModelConfig config) {
+    return config instanceof SwinConfig swin
+        ? windowed(swin)
+        : forward((VitConfig) config, config.patches(), config.patches());
+  }
+
+  private static long windowed(SwinConfig config) {
+    long macs = (long) config.patches() * config.patchValues() * config.width();
+    for (int stage = 0; stage < config.stages(); stage++) {
+      long width = config.width(stage);
+      long tokens = (long) config.side(stage) * config.side(stage);
+      long seen = (long) config.window(stage) * config.window(stage);
+      long block =
+          4 * tokens * width * width
+              + 2 * tokens * seen * width
+              + 2 * SwinConfig.MLP_RATIO * tokens * width * width;
+      long merging = stage == 0 ? 0 : tokens * 2 * width * width;
+      macs += config.depths().get(stage) * block + merging;
+    }
+    return macs + (long) config.width(config.stages() - 1) * config.classes();
   }
 
   /**
@@ -27,23 +48,39 @@ public final class Macs {
     return forward(config, kept, kept);
   }
 
-  private static long forward(VitConfig config, long embedded, long kept) {
+  /**
+   * The forward pass with numbers of tokens that differ between the blocks. Finding out which
+   * tokens to merge is not counted.
+   *
+   * @param embedded patches that are embedded at all
+   * @param blocks of each block
+   */
+  public static long forward(VitConfig config, long embedded, List<BlockTokens> blocks) {
+    if (blocks.size() != config.depth()) {
+      throw new IllegalArgumentException(
+          "tokens of %d blocks do not match the model's %d"
+              .formatted(blocks.size(), config.depth()));
+    }
+    long width = config.width();
+    long mixed = config.attendsByClass() ? (long) config.heads() * config.heads() : 0;
+    long macs = embedded * config.patchValues() * width;
+    for (BlockTokens tokens : blocks) {
+      long n = tokens.attention();
+      macs += 4 * n * width * width + 2 * n * n * (width + mixed);
+      macs += 2 * tokens.mlp() * width * config.mlpWidth();
+    }
+    long heads = (config.distilled() ? 2 : 1) * width * config.headWidth();
+    long names = (long) config.traits().textWidth() * config.classes();
+    long last = blocks.get(blocks.size() - 1).mlp() - config.prefixTokens();
+    return macs + classBlocks(config, last) + heads + names;
+  }
+
+  private static long forward(VitConfig config, int embedded, int kept) {
     if (kept < 1 || kept > config.patches()) {
       throw new IllegalArgumentException(
           "%d kept patches are not between 1 and the grid's %d".formatted(kept, config.patches()));
     }
-    long width = config.width();
-    long tokens = config.prefixTokens() + kept;
-    long projections = 4 * tokens * width * width;
-    long attention = 2 * tokens * tokens * width;
-    long mlp = 2 * tokens * width * config.mlpWidth();
-    long embedding = embedded * config.patchValues() * width;
-    long mixing =
-        config.attendsByClass() ? 2 * tokens * tokens * config.heads() * config.heads() : 0;
-    long blocks = config.depth() * (projections + attention + mixing + mlp);
-    long heads = (config.distilled() ? 2 : 1) * width * config.headWidth();
-    long names = (long) config.traits().textWidth() * config.classes();
-    return embedding + blocks + classBlocks(config, kept) + heads + names;
+    return forward(config, embedded, BlockTokens.constant(config, kept));
   }
 
   private static long classBlocks(VitConfig config, long kept) {

@@ -55,4 +55,37 @@ final class MacsTest {
         .hasMessageContaining("197")
         .hasMessageContaining("196");
   }
+
+  @Test
+  void forward_tokensMergedInEachBlock_isTheSumOverShrinkingBlocks() {
+    VitConfig config = ModelZoo.parse("vit:image=32,patch=8,width=10,depth=3,heads=2,classes=7");
+    // 16 patches and a class token; 5 pairs merged, then 5, then half of the 6 that are left.
+    assertThat(BlockTokens.merging(config, 16, 5))
+        .containsExactly(new BlockTokens(17, 12), new BlockTokens(12, 7), new BlockTokens(7, 4));
+    long attention = 4 * (17 + 12 + 7) * 100 + 2 * (17 * 17 + 12 * 12 + 7 * 7) * 10;
+    long mlp = 8 * (12 + 7 + 4) * 100;
+    assertThat(Macs.forward(config, 16, BlockTokens.merging(config, 16, 5)))
+        .isEqualTo(16 * 192 * 10 + attention + mlp + 70);
+    assertThat(Macs.forward(config, 9, BlockTokens.merging(config, 9, 0)))
+        .isEqualTo(Macs.masked(config, 9));
+  }
+
+  @Test
+  void forward_tokensThatDoNotFitTheModel_areRefused() {
+    VitConfig cait = ModelZoo.parse("cait_s24_224");
+    assertThatThrownBy(() -> BlockTokens.merging(cait, 196, 8))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("8 tokens", "class-blocks");
+    assertThatThrownBy(
+            () ->
+                Macs.forward(
+                    cait, 196, BlockTokens.constant(ModelZoo.parse("deit_tiny_patch16_224"), 196)))
+        .hasMessageContainingAll("12 blocks", "24");
+  }
+
+  @Test
+  void full_swinTiny_isThePublishedFigure() {
+    ModelConfig config = ModelConfig.parse("swin_tiny_patch4_window7_224");
+    assertThat(Macs.full(config) / 1e9).isCloseTo(4.5, within(0.045));
+  }
 }

@@ -132,6 +132,8 @@ final class PlainSwin {
   }
 
   private double[][] norm(double[][] x, String name) {
+    double[] scale = weight(name + ".weight");
+    double[] shift = weight(name + ".bias");
     double[][] out = new double[x.length][x[0].length];
     for (int t = 0; t < x.length; t++) {
       double mean = 0;
@@ -144,7 +146,7 @@ final class PlainSwin {
       }
       for (int d = 0; d < out[t].length; d++) {
         double normal = (x[t][d] - mean) / Math.sqrt(squares + config.eps());
-        out[t][d] = normal * weight(name + ".weight")[d] + weight(name + ".bias")[d];
+        out[t][d] = normal * scale[d] + shift[d];
       }
     }
     return out;

@@ -1,0 +1,44 @@
+package org.maskedkd.vit;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/**
+ * Tokens of one block, prefix included.
+ *
+ * @param attention those that look at each other
+ * @param mlp those that go through its MLP and on to the next block: fewer where some are merged
+ */
+public record BlockTokens(long attention, long mlp) {
+
+  /** Of each block, with the same patches in all of them. */
+  public static List<BlockTokens> constant(VitConfig config, int kept) {
+    long tokens = config.prefixTokens() + (long) kept;
+    return Collections.nCopies(config.depth(), new BlockTokens(tokens, tokens));
+  }
+
+  /**
+   * Of each block, when each merges pairs of tokens between its attention and its MLP as ToMe does:
+   * so many, but at most half of the patches that are left.
+   *
+   * @param merged pairs per block
+   * @throws IllegalArgumentException if the model has class-blocks, whose heads talk and have no
+   *     such form
+   */
+  public static List<BlockTokens> merging(VitConfig config, int kept, int merged) {
+    if (merged < 0 || (merged > 0 && config.attendsByClass())) {
+      throw new IllegalArgumentException(
+          "%d tokens cannot be merged in each block of %s; expected at least 0, and 0 with class-blocks"
+              .formatted(merged, config.canonical()));
+    }
+    List<BlockTokens> blocks = new ArrayList<>();
+    long patches = kept;
+    for (int i = 0; i < config.depth(); i++) {
+      long left = patches - Math.min(merged, patches / 2);
+      blocks.add(new BlockTokens(config.prefixTokens() + patches, config.prefixTokens() + left));
+      patches = left;
+    }
+    return blocks;
+  }
+}
