@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
+import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.vit.BlockTokens;
 import org.maskedkd.vit.Macs;
 import org.maskedkd.vit.ModelConfig;
@@ -40,8 +41,7 @@ final class FlopsCommand implements Runnable {
       names = "--keep",
       defaultValue = "0.5",
       paramLabel = "SHARE",
-      description =
-          "Share of the patches that the teacher sees, in (0, 1]. Default: ${DEFAULT-VALUE}")
+      description = "Share of the patches that are kept, in (0, 1]. Default: ${DEFAULT-VALUE}")
   private double keep;
 
   @Option(
@@ -58,6 +58,12 @@ final class FlopsCommand implements Runnable {
       description =
           "A model whose attention chooses the patches in the student's place (masking.criterion teacher or model): it sees the whole image.")
   private @Nullable String guide;
+      names = "--who",
+      defaultValue = "teacher",
+      paramLabel = "WHO",
+      description =
+          "Who is given the kept patches alone: teacher, student or both. Default: ${DEFAULT-VALUE}")
+  private RunConfig.Who who = RunConfig.Who.TEACHER;
 
   @Option(
       names = "--images",
@@ -82,8 +88,12 @@ final class FlopsCommand implements Runnable {
   public void run() {
     VitConfig teacherModel = ModelZoo.parse(teacher);
     ModelConfig studentModel = ModelConfig.parse(student);
-    int kept = PatchSelection.keepCount(keep, teacherModel.patches());
+    int kept =
+        who == RunConfig.Who.STUDENT
+            ? teacherModel.patches()
+            : PatchSelection.keepCount(keep, teacherModel.patches());
     long studentMacs = Macs.full(studentModel);
+    long training = who == RunConfig.Who.TEACHER ? studentMacs : maskedByItself();
     long full = Macs.full(teacherModel);
     List<BlockTokens> tokens = BlockTokens.merging(teacherModel, kept, merge);
     long paper = Macs.forward(teacherModel, teacherModel.patches(), tokens);
@@ -98,9 +108,10 @@ final class FlopsCommand implements Runnable {
     if (json) {
       out.printf(
           Locale.ROOT,
-          "{\"student_macs\":%d,\"teacher_macs\":%d,\"teacher_macs_masked\":%d,\"teacher_macs_masked_embedding_kept\":%d,"
+          "{\"student_macs\":%d,\"student_macs_training\":%d,\"teacher_macs\":%d,\"teacher_macs_masked\":%d,\"teacher_macs_masked_embedding_kept\":%d,"
               + "\"guide_macs\":%d,\"merged_per_block\":%d,\"kept\":%d,\"patches\":%d,\"images\":%d,\"epochs\":%d}%n",
           studentMacs,
+          training,
           full,
           paper,
           ours,
@@ -120,6 +131,9 @@ final class FlopsCommand implements Runnable {
         merge == 0 ? "" : ", " + merge + " tokens merged in each block");
     out.printf("%-46s %12s %14s %9s%n", "", "per image", "for the run", "of full");
     row(out, "student " + name(student), studentMacs, 0);
+    if (who != RunConfig.Who.TEACHER) {
+      row(out, "student in training, choosing its own patches", training, studentMacs);
+    }
     row(out, "teacher " + name(teacher), full, full);
     row(out, "teacher masked, as the paper counts", paper, full);
     row(out, "teacher masked, embedding only kept patches", ours, full);
@@ -127,6 +141,11 @@ final class FlopsCommand implements Runnable {
       row(out, "guide " + name(guide), guiding, full);
     }
     out.printf(Locale.ROOT, "%nRun: %,d images x %,d epochs.%n", images, epochs);
+  }
+
+  private long maskedByItself() {
+    VitConfig model = ModelZoo.parse(student);
+    return Macs.maskedByItself(model, PatchSelection.keepCount(keep, model.patches()));
   }
 
   private static String name(String model) {

@@ -49,6 +49,21 @@ class FlopsCommandTest {
   }
 
   @Test
+  void json_studentMasked_countsTheForwardThatChoosesAndAWholeTeacher() throws Exception {
+    JsonNode teacher = json();
+    JsonNode student = json("--who", "student");
+    JsonNode both = json("--who=both");
+    assertThat(teacher.get("student_macs_training")).isEqualTo(teacher.get("student_macs"));
+    // 4.60 G for choosing, and 2.25 G by the paper's count, which embeds 98 patches of width 384
+    // more.
+    assertThat(student.get("student_macs_training").asDouble())
+        .isCloseTo(4.60e9 + 2.25e9 - 98. * 768 * 384, Percentage.withPercentage(1));
+    assertThat(student.get("teacher_macs_masked")).isEqualTo(student.get("teacher_macs"));
+    assertThat(both.get("student_macs_training")).isEqualTo(student.get("student_macs_training"));
+    assertThat(both.get("teacher_macs_masked")).isEqualTo(teacher.get("teacher_macs_masked"));
+  }
+
+  @Test
   void table_wholeRun_agreesWithThePapersTable() {
     Run run = Run.of(DEIT);
     assertThat(run.exit()).isZero();

@@ -32,9 +32,11 @@ final class BareStep {
     if (!known) {
       return null;
     }
+    Cost forward = mean(step, FORWARDS);
+    Cost choice = mean(step, EnumSet.of(Operation.CHOOSE));
     Costs costs =
         new Costs(
-            mean(step, FORWARDS),
+            samples -> choice.of(samples) + forward.of(samples),
             mean(step, EnumSet.of(Operation.TEACHER)),
             mean(step, EnumSet.of(Operation.BACKWARD)),
             Cost.NONE,

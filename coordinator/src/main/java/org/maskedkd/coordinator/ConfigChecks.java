@@ -113,6 +113,11 @@ final class ConfigChecks {
         "masking.random-share is %s, expected a share of the kept patches in [0, 1); for all of"
             + " them there is masking.criterion random",
         m.randomShare());
+    require(
+        m.who() == RunConfig.Who.TEACHER || c.distils(),
+        "masking.who is %s, which masks the student in distillation, found no teacher: expected"
+            + " teacher",
+        m.who().name().toLowerCase(Locale.ROOT));
     boolean model = m.criterion() == RunConfig.Criterion.MODEL;
     require(
         model == !m.weights().isEmpty() && model == !m.model().isEmpty(),
@@ -297,11 +302,12 @@ final class ConfigChecks {
     require(
         s.order() != Order.CONCURRENT_FULL
             || !c.distils()
-            || (c.masking().keep() == 1
-                && (c.masking().keepEnd() == 0 || c.masking().keepEnd() == 1))
+            || c.masking().keepsAll()
+            || c.masking().who() == RunConfig.Who.STUDENT
             || c.masking().criterion() != RunConfig.Criterion.STUDENT,
         "schedule.order is concurrent-full, where the teacher begins before the student has chosen"
-            + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student)",
+            + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student, or"
+            + " masking.who student)",
         c.masking().keep());
     groups(c);
     staleMasks(c);
@@ -349,6 +355,13 @@ final class ConfigChecks {
         use,
         c.masking().criterion().name().toLowerCase(Locale.ROOT),
         c.masking().keep());
+    require(
+        c.masking().who() == RunConfig.Who.TEACHER,
+        "%swhich chooses the teacher's patches one step before, but masking.who is %s, and the"
+            + " student's own must be those of its weights: expected masking.who teacher, or"
+            + " stale-masks 0",
+        use,
+        c.masking().who().name().toLowerCase(Locale.ROOT));
     require(
         s.order() == Order.EAGER || s.order() == Order.FILL_DRAIN,
         "%swhich needs schedule.order eager or fill-drain, where teachers follow the forwards at"

@@ -45,7 +45,7 @@ final class DryRun {
     if (stages.teacher() != null) {
       Grid grid = stages.teacher().getGrid();
       int patches = ForwardedInbox.patches(grid);
-      double kept = patches * config.masking().keep();
+      double kept = patches * config.masking().teachersKeep();
       lines.add(
           String.format(
               Locale.ROOT,
@@ -53,6 +53,15 @@ final class DryRun {
               kept,
               patches,
               kept * ForwardedInbox.patchBytes(grid) / 1000));
+      if (config.masking().who() != RunConfig.Who.TEACHER) {
+        int own = ForwardedInbox.patches(stages.opened().getModel().getGrid());
+        lines.add(
+            String.format(
+                Locale.ROOT,
+                "the student itself is given about %.0f of its %d patches",
+                own * config.masking().keep(),
+                own));
+      }
     }
     return lines;
   }

@@ -41,7 +41,7 @@ record PlannedStep(
                     case LOOK_AHEAD -> Operation.OPERATION_LOOK_AHEAD;
                     case AWAIT -> Operation.OPERATION_AWAIT;
                     case BACKWARD -> Operation.OPERATION_BACKWARD;
-                    case TEACHER, OPTIMIZER ->
+                    case CHOOSE, TEACHER, OPTIMIZER ->
                         throw new IllegalStateException(action + " is no action of a student");
                   })
               .setIndex(action.index()));

@@ -138,7 +138,7 @@ final class Profiler {
   private ProfileTeacher request(List<Integer> sizes) {
     int patches = ForwardedInbox.patches(Objects.requireNonNull(stages.teacher()).getGrid());
     return ProfileTeacher.newBuilder()
-        .setKept((int) Math.max(1, Math.round(config.masking().keep() * patches)))
+        .setKept((int) Math.max(1, Math.round(config.masking().teachersKeep() * patches)))
         .addAllSizes(sizes)
         .setRepeats(repeats)
         .setFeatures(stages.opened().getFeatures())

@@ -64,6 +64,19 @@ public record RunConfig(
     MODEL
   }
 
+  /** Who sees the kept patches alone. */
+  public enum Who {
+    /** The teacher, and the student sees all. */
+    @JsonProperty("teacher")
+    TEACHER,
+    /** The student, and the teacher sees all. */
+    @JsonProperty("student")
+    STUDENT,
+    /** Both see the same ones. */
+    @JsonProperty("both")
+    BOTH
+  }
+
   /** Whose attention scores the patches. */
   public enum Row {
     /** The class token's. */
@@ -147,8 +160,9 @@ public record RunConfig(
       double leastDeadlineSeconds,
       double hedgeFraction) {}
 
-  /** Which patches the teacher sees. */
+  /** Which patches the teacher sees, or the student. */
   public record Masking(
+      Who who,
       double keep,
       double keepEnd,
       Criterion criterion,
@@ -175,6 +189,18 @@ public record RunConfig(
       }
       // Rounding must not lead beyond 1.
       return Math.min(1, keep + (keepEnd - keep) * epoch / (epochs - 1));
+    }
+
+    /** The share of its patches that the teacher sees in the first epoch. */
+    @JsonIgnore
+    double teachersKeep() {
+      return who == Who.STUDENT ? 1 : keep;
+    }
+
+    /** Whether every epoch keeps all patches. */
+    @JsonIgnore
+    boolean keepsAll() {
+      return keep == 1 && (keepEnd == 0 || keepEnd == 1);
     }
   }
 

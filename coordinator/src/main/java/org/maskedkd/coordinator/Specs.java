@@ -86,6 +86,12 @@ final class Specs {
     RunConfig.Masking masking = config.masking();
     boolean teachers = masking.criterion() == RunConfig.Criterion.TEACHER;
     return Masking.newBuilder()
+        .setWho(
+            switch (masking.who()) {
+              case TEACHER -> Masking.Who.WHO_TEACHER;
+              case STUDENT -> Masking.Who.WHO_STUDENT;
+              case BOTH -> Masking.Who.WHO_BOTH;
+            })
         .setCriterion(
             switch (masking.criterion()) {
               case STUDENT -> Masking.Criterion.CRITERION_STUDENT;

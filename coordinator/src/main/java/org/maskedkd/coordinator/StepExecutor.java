@@ -53,6 +53,7 @@ final class StepExecutor {
   /** What a student's spans are called on the wire. */
   private static final Map<String, Operation> OPERATIONS =
       Map.of(
+          "choose", Operation.CHOOSE,
           "forward", Operation.FORWARD,
           "look-ahead", Operation.LOOK_AHEAD,
           "backward", Operation.BACKWARD,

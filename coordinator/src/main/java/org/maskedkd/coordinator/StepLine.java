@@ -57,7 +57,7 @@ record StepLine(
     @Nullable Pipeline pipeline) {
 
   private static final Set<String> COMPUTING =
-      Set.of("forward", "look-ahead", "backward", "optimizer");
+      Set.of("choose", "forward", "look-ahead", "backward", "optimizer");
 
   /**
    * How well the devices were used.

@@ -118,7 +118,9 @@ final class Timeline {
   private static Map<Integer, List<Span>> ways(MeasuredStep step) {
     Map<Integer, List<Span>> ways = new TreeMap<>();
     for (Span span : step.spans()) {
-      if (span.operation().hasIndex() && span.operation() != Operation.LOOK_AHEAD) {
+      if (span.operation().hasIndex()
+          && span.operation() != Operation.LOOK_AHEAD
+          && span.operation() != Operation.CHOOSE) {
         ways.computeIfAbsent(span.index(), i -> new ArrayList<>()).add(span);
       }
     }

@@ -410,7 +410,7 @@ public final class TrainingRun {
       return;
     }
     TeacherCheck check = new TeacherCheck(loop, student, pool, stages.inbox(), stages.classes());
-    double keep = config.masking().keep();
+    double keep = config.masking().teachersKeep();
     TeacherCheck.Accuracy all = check.measure(probe(1, images, 1));
     TeacherCheck.Accuracy masked = keep == 1 ? all : check.measure(probe(2, images, keep));
     progress.note(

@@ -69,6 +69,7 @@ class ConfigLoaderTest {
     assertThat(config.masking())
         .isEqualTo(
             new RunConfig.Masking(
+                RunConfig.Who.TEACHER,
                 0.5,
                 0,
                 RunConfig.Criterion.STUDENT,
@@ -187,6 +188,7 @@ class ConfigLoaderTest {
         "masking.random-share=1 | masking.criterion random",
         "masking.criterion=model | expected model with both",
         "masking.weights=dino.safetensors | or another criterion",
+        "masking.who=nobody | one of teacher, student, both",
         "masking.criterion=dino | one of student, random, teacher, model",
         "distillation.kind=sofft | one of soft, hard, none",
         "distillation.alpha=1.5 | distillation.alpha is 1.5",
@@ -227,6 +229,22 @@ class ConfigLoaderTest {
   void parse_fillDrain_needsAWindowOfTheBatch() {
     assertThat(refusal(SMALL, "schedule.order=fill-drain", "schedule.window=512"))
         .contains("512", "1024", "fill-drain");
+  }
+
+  @Test
+  void parse_studentMasked_needsATeacherAndItsOwnWeights() {
+    assertThat(refusal(SMALL, "masking.who=student", "distillation.kind=none"))
+        .contains("masking.who is student", "no teacher");
+    assertThat(refusal(SMALL, "masking.who=both", "schedule.stale-masks=1"))
+        .contains("schedule.stale-masks is 1", "masking.who is both");
+    assertThat(refusal(SMALL, "masking.who=both", "schedule.order=concurrent-full"))
+        .contains("masking.keep is 0.5", "masking.who student");
+    // The teacher sees all patches and waits for nobody.
+    assertThat(
+            parse(SMALL, "masking.who=student", "schedule.order=concurrent-full")
+                .masking()
+                .teachersKeep())
+        .isEqualTo(1);
   }
 
   @Test

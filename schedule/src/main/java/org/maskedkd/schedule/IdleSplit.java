@@ -160,7 +160,7 @@ final class IdleSplit {
     if (next.operation() == Operation.LOOK_AHEAD) {
       return IdleCause.STARVED;
     }
-    if (next.operation() == Operation.FORWARD) {
+    if (next.operation() == Operation.FORWARD || next.operation() == Operation.CHOOSE) {
       return first(Span.STUDENT, next) ? IdleCause.FILL : IdleCause.STARVED;
     }
     if (computed(next.index(), time) || !working(time)) {

@@ -35,7 +35,7 @@ public record Interference(double forward, double backward, double teacher) {
       case FORWARD -> forward;
       case BACKWARD -> backward;
       case TEACHER -> teacher;
-      case OFFER, LOOK_AHEAD, AWAIT, OPTIMIZER -> 1;
+      case OFFER, CHOOSE, LOOK_AHEAD, AWAIT, OPTIMIZER -> 1;
     };
   }
 }

@@ -4,6 +4,12 @@ package org.maskedkd.schedule;
 public enum Operation {
   /** The student hands patches to the teachers before its forward; no time of its own. */
   OFFER('O'),
+  /**
+   * Where the student itself is masked by attention: a forward of the whole images that only
+   * chooses patches, right before the forward of the same micro-batch and part of it in every
+   * schedule; in measured spans alone.
+   */
+  CHOOSE('C'),
   /** The student's forward, which hands patches over unless they were offered. */
   FORWARD('F'),
   /** The teacher's forward. */

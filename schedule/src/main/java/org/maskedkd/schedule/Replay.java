@@ -217,7 +217,8 @@ final class Replay implements Dispatcher.Queue {
         }
         now = all;
       }
-      case TEACHER, OPTIMIZER -> throw new IllegalStateException(action + " is not the student's");
+      case CHOOSE, TEACHER, OPTIMIZER ->
+          throw new IllegalStateException(action + " is not the student's");
     }
     return true;
   }

@@ -87,7 +87,7 @@ public final class ScheduleValidator {
         case BACKWARD -> put(backward, action, place, "student's list");
         case AWAIT -> {}
         case LOOK_AHEAD -> put(ahead, action, place, "next step's first ones");
-        case TEACHER, OPTIMIZER ->
+        case CHOOSE, TEACHER, OPTIMIZER ->
             throw new IllegalArgumentException(
                 "the student's list may hold O, F, A, B and |, found "
                     + action
@@ -115,7 +115,7 @@ public final class ScheduleValidator {
       switch (action.operation()) {
         case TEACHER -> put(queued, action, place, "teachers' queue");
         case AWAIT -> {}
-        case OFFER, FORWARD, LOOK_AHEAD, BACKWARD, OPTIMIZER ->
+        case OFFER, CHOOSE, FORWARD, LOOK_AHEAD, BACKWARD, OPTIMIZER ->
             throw new IllegalArgumentException(
                 "the teachers' queue may hold T and |, found "
                     + action

@@ -84,7 +84,7 @@ final class Slowdown {
       case FORWARD -> forward;
       case BACKWARD -> backward;
       case TEACHER -> teacher;
-      case OFFER, LOOK_AHEAD, AWAIT, OPTIMIZER -> null;
+      case OFFER, CHOOSE, LOOK_AHEAD, AWAIT, OPTIMIZER -> null;
     };
   }
 

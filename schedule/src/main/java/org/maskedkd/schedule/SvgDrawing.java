@@ -32,8 +32,21 @@ public final class SvgDrawing {
     Operation.TEACHER,
     Operation.BACKWARD,
     Operation.OPTIMIZER,
-    Operation.LOOK_AHEAD
+    Operation.LOOK_AHEAD,
+    Operation.CHOOSE
   };
+
+  private static final String[] NAMES = {
+    "student forward",
+    "teacher forward",
+    "student backward",
+    "update",
+    "for the next step",
+    "choosing patches"
+  };
+
+  /** Of these, the first ones stand in every legend. */
+  private static final int USUAL = 4;
 
   private final StringBuilder svg = new StringBuilder();
   private final double scale;
@@ -70,11 +83,11 @@ public final class SvgDrawing {
         "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 %d %d' width='%d' height='%d' role='img' font-family='Helvetica, Arial, DejaVu Sans, sans-serif' font-size='12'>",
         WIDTH, height, WIDTH, height);
     line(
-        "<style>.F{fill:#8ec1ea}.T{fill:#f4b860}.B{fill:#7cc49a}.U{fill:#a7a3b8}.A{fill:#e3c9e6}.F,.T,.B,.U,.A{stroke:#fff;stroke-width:1}.n{text-anchor:middle;fill:#1d2433}.a{stroke:#5a6474;stroke-width:0.8;fill:none;opacity:0.55;marker-end:url(#h)}.g{stroke:#d9dde3;stroke-width:1}</style>");
+        "<style>.F{fill:#8ec1ea}.T{fill:#f4b860}.B{fill:#7cc49a}.U{fill:#a7a3b8}.A{fill:#e3c9e6}.C{fill:#c3dff5}.F,.T,.B,.U,.A,.C{stroke:#fff;stroke-width:1}.n{text-anchor:middle;fill:#1d2433}.a{stroke:#5a6474;stroke-width:0.8;fill:none;opacity:0.55;marker-end:url(#h)}.g{stroke:#d9dde3;stroke-width:1}</style>");
     line(
         "<defs><marker id='h' viewBox='0 0 6 6' refX='5' refY='3' markerWidth='5' markerHeight='5' orient='auto'><path d='M0 0L6 3L0 6z' fill='#5a6474'/></marker></defs>");
     line("<rect width='%d' height='%d' fill='#ffffff'/>", WIDTH, height);
-    legend(pictures.stream().anyMatch(SvgDrawing::looksAhead));
+    legend(pictures);
     grid(axis, unit, longest);
     for (StepPicture picture : pictures) {
       picture(picture, y, arrows);
@@ -89,19 +102,23 @@ public final class SvgDrawing {
   }
 
   private static boolean looksAhead(StepPicture picture) {
-    return picture.spans().stream().anyMatch(s -> s.operation() == Operation.LOOK_AHEAD);
+    return has(picture, Operation.LOOK_AHEAD);
   }
 
-  private void legend(boolean lookAhead) {
-    String[] names = {
-      "student forward", "teacher forward", "student backward", "update", "for the next step"
-    };
+  private static boolean has(StepPicture picture, Operation kind) {
+    return picture.spans().stream().anyMatch(s -> s.operation() == kind);
+  }
+
+  private void legend(List<StepPicture> pictures) {
     double x = LEFT;
-    for (int i = 0; i < (lookAhead ? KINDS.length : KINDS.length - 1); i++) {
-      line(
-          "<rect class='%s' x='%.1f' y='14' width='16' height='14' rx='2'/>", KINDS[i].letter(), x);
-      line("<text x='%.1f' y='25' fill='#1d2433'>%s</text>", x + 21, names[i]);
-      x += 40 + 6.4 * names[i].length();
+    for (int i = 0; i < KINDS.length; i++) {
+      Operation kind = KINDS[i];
+      if (i >= USUAL && pictures.stream().noneMatch(picture -> has(picture, kind))) {
+        continue;
+      }
+      line("<rect class='%s' x='%.1f' y='14' width='16' height='14' rx='2'/>", kind.letter(), x);
+      line("<text x='%.1f' y='25' fill='#1d2433'>%s</text>", x + 21, NAMES[i]);
+      x += 40 + 6.4 * NAMES[i].length();
     }
   }
 
@@ -208,6 +225,7 @@ public final class SvgDrawing {
         if (teacher.device() == Span.STUDENT
             || student.device() != Span.STUDENT
             || !student.operation().hasIndex()
+            || student.operation() == Operation.CHOOSE
             || student.index() != teacher.index()
             || (teacher.operation() == Operation.LOOK_AHEAD)
                 != (student.operation() == Operation.LOOK_AHEAD)) {

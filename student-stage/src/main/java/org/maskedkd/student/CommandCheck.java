@@ -105,21 +105,22 @@ final class CommandCheck {
       keep(where, plan.getKeep());
     }
     boolean attention = view != null && view.needsAttention(plan.getKeep());
+    boolean mayLookAhead = view != null && view.mayLookAhead(plan.getKeep());
     for (org.maskedkd.proto.v1.Action action : plan.getActionsList()) {
       if (action.getOperation() == Operation.OPERATION_OFFER && (view == null || attention)) {
         throw new IllegalArgumentException(
             "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1 or the criterion random"
                 .formatted(plan.getStep()));
       }
-      if (action.getOperation() == Operation.OPERATION_LOOK_AHEAD && !attention) {
+      if (action.getOperation() == Operation.OPERATION_LOOK_AHEAD && !mayLookAhead) {
         throw new IllegalArgumentException(
-            "step %d looks ahead for masks, which is of use only where the student's attention chooses: criterion student and keep below 1, found keep %s"
+            "step %d looks ahead for masks, which is of use only where the student's attention chooses for the teacher alone: criterion student, who teacher and keep below 1, found keep %s"
                 .formatted(plan.getStep(), plan.getKeep()));
       }
     }
-    if (plan.getStaleMicroBatches() > 0 && !attention) {
+    if (plan.getStaleMicroBatches() > 0 && !mayLookAhead) {
       throw new IllegalArgumentException(
-          "step %d has %d micro-batches with stale masks, but the student's attention does not choose"
+          "step %d has %d micro-batches with stale masks, but the student's attention does not choose for the teacher alone"
               .formatted(plan.getStep(), plan.getStaleMicroBatches()));
     }
     int largest =
@@ -129,9 +130,14 @@ final class CommandCheck {
     long kept =
         spec.getStudent().getHeadOnly()
             ? Footprint.forward(model, largest)
-            : Footprint.activations(model, held);
+            : Footprint.activations(model, held, given(plan.getKeep()));
     memory(where + ": a window of " + held + " images", kept);
     patches(where, largest);
+  }
+
+  /** Patches of an image that the student is given in training. */
+  private int given(double keep) {
+    return view == null ? model.patches() : view.choice().studentsKept(keep);
   }
 
   private static void sizes(String what, List<Integer> sizes, int batch) {
@@ -239,17 +245,19 @@ final class CommandCheck {
         "the number of a profile's sizes",
         "at most " + MOST_PROFILED,
         profile.getSizesCount());
+    if (view != null) {
+      keep("a profile", profile.getKeep());
+    }
     for (int size : profile.getSizesList()) {
       require(
           size >= 1 && size <= spec.getBatch(),
           "a profile's sizes",
           "1 to the batch of " + spec.getBatch(),
           size);
-      memory("a profile of " + size + " images", Footprint.activations(model, size));
+      memory(
+          "a profile of " + size + " images",
+          Footprint.activations(model, size, given(profile.getKeep())));
       patches("a profile", size);
-    }
-    if (view != null) {
-      keep("a profile", profile.getKeep());
     }
   }
 

@@ -47,29 +47,39 @@ final class ModelDevice implements StudentDevice {
 
   @Override
   public Activations forward(
-      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+      ByteBuffer images,
+      int count,
+      int @Nullable [] kept,
+      float @Nullable [][] drops,
+      boolean wantSaliency) {
     if (!recompute) {
-      return withGraph(images, count, drops, wantSaliency);
+      return withGraph(images, count, kept, drops, wantSaliency);
     }
     try (GradMode off = GradMode.off();
         Scope scope = Scope.open()) {
-      StudentForward.Result result = forward.run(scope, images, count, drops, wantSaliency);
+      StudentForward.Result result =
+          forward.run(scope, images, count, kept, drops, wantSaliency, FeatureLayers.NONE);
       NDArray distillation = distillation(result.output());
       // The same forward again, saliency too: another kernel could round otherwise.
       return new Again(
           Tensors.floats(scored(result.output())),
           distillation == null ? null : Tensors.floats(distillation),
           result.saliency(),
-          () -> withGraph(images, count, drops, wantSaliency));
+          () -> withGraph(images, count, kept, drops, wantSaliency));
     }
   }
 
   private Graph withGraph(
-      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+      ByteBuffer images,
+      int count,
+      int @Nullable [] kept,
+      float @Nullable [][] drops,
+      boolean wantSaliency) {
     FeatureLayers wanted = objective().ofStudent();
     try (GradMode on = GradMode.on();
         Scope scope = Scope.open()) {
-      StudentForward.Result result = forward.run(scope, images, count, drops, wantSaliency, wanted);
+      StudentForward.Result result =
+          forward.run(scope, images, count, kept, drops, wantSaliency, wanted);
       Graph graph =
           new Graph(
               scored(result.output()),

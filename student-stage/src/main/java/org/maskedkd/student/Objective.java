@@ -6,6 +6,7 @@ import org.maskedkd.proto.v1.Blocks;
 import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.Manifold;
+import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.ModelConfig;
@@ -70,6 +71,11 @@ record Objective(
         !spec.getStudent().getHeadOnly(),
         "student.train is head, so that the features stay as they are: expected"
             + " distillation.manifold.weight and distillation.attention.weight 0");
+    require(
+        spec.getMasking().getWhoValue() <= Masking.Who.WHO_TEACHER_VALUE,
+        "distillation.manifold and distillation.attention pick the student's patches where the teacher"
+            + " has some: expected masking.who teacher, found %s",
+        spec.getMasking().getWho());
     Grid grid = spec.getTeacherGrid();
     int rows = grid.getImageHeight() / grid.getPatch();
     int columns = grid.getImageWidth() / grid.getPatch();

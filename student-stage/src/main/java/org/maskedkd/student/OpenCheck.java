@@ -2,6 +2,7 @@ package org.maskedkd.student;
 
 import java.nio.file.Path;
 import org.maskedkd.proto.v1.DataSpec;
+import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Optimization;
@@ -10,6 +11,7 @@ import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.Footprint;
 import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
+import org.maskedkd.vit.VitConfig;
 
 /**
  * Looks at a run's specification before anything is done for it: before the run that is open makes
@@ -60,7 +62,7 @@ final class OpenCheck {
         ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
     ModelConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
-    long guide = spec.hasTeacherGrid() ? masking(spec.getMasking(), model, dataRoot) : 0;
+    long guide = spec.hasTeacherGrid() ? masking(spec, model, dataRoot) : 0;
     Objective.of(spec, model);
     memory(spec, model, guide);
     return found;
@@ -71,7 +73,8 @@ final class OpenCheck {
   }
 
   /** Returns the bytes of the model that chooses in the student's place. */
-  private static long masking(Masking masking, ModelConfig student, Path dataRoot) {
+  private static long masking(OpenStudent spec, ModelConfig student, Path dataRoot) {
+    Masking masking = spec.getMasking();
     Masking.Criterion criterion = masking.getCriterion();
     require(
         criterion == Masking.Criterion.CRITERION_STUDENT
@@ -82,6 +85,20 @@ final class OpenCheck {
         criterion);
     double share = masking.getRandomShare();
     require(share >= 0 && share < 1, "masking.random-share", "in [0, 1)", share);
+    require(
+        masking.getWho() != Masking.Who.UNRECOGNIZED,
+        "masking.who",
+        "teacher, student or both",
+        masking.getWhoValue());
+    require(
+        student instanceof VitConfig || masking.getWhoValue() <= Masking.Who.WHO_TEACHER_VALUE,
+        "masking.who",
+        "teacher, since the student takes whole images (Swin)",
+        masking.getWho());
+    if (masking.getWho() == Masking.Who.WHO_BOTH
+        && (share > 0 || criterion == Masking.Criterion.CRITERION_RANDOM)) {
+      sameGrid(spec.getTeacherGrid(), student);
+    }
     if (criterion == Masking.Criterion.CRITERION_STUDENT) {
       PatchChoice.row(masking).requireIn(student);
     }
@@ -93,6 +110,18 @@ final class OpenCheck {
     return criterion == Masking.Criterion.CRITERION_MODEL
         ? Footprint.weights(Guide.find(masking, student, dataRoot).config())
         : 0;
+  }
+
+  /** What is drawn is drawn for each grid, and would not be the same on two. */
+  private static void sameGrid(Grid teacher, ModelConfig student) {
+    int patch = Math.max(1, teacher.getPatch());
+    int rows = teacher.getImageHeight() / patch;
+    int columns = teacher.getImageWidth() / patch;
+    if (rows != student.gridRows() || columns != student.gridColumns()) {
+      throw new IllegalArgumentException(
+          "masking.who is both and patches are drawn at random, which are the same for student and teacher only where their grids are; expected the student's %dx%d patches, found %dx%d for the teacher. Choose masking.who teacher or student, or a criterion without chance"
+              .formatted(student.gridRows(), student.gridColumns(), rows, columns));
+    }
   }
 
   private static void optimization(Optimization o) {

@@ -32,7 +32,11 @@ final class SleepingDevice implements StudentDevice {
 
   @Override
   public Activations forward(
-      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
+      ByteBuffer images,
+      int count,
+      int @Nullable [] kept,
+      float @Nullable [][] drops,
+      boolean wantSaliency) {
     // From here on, so that the selection that follows is part of the time and does not add to it.
     long end = times.deadline("forward", count);
     return new Asleep(count, descending(wantSaliency ? count : 0), end);

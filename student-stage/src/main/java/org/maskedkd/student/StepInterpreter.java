@@ -70,7 +70,7 @@ final class StepInterpreter {
           device.awaitGradient(index);
           device.backward(index);
         }
-        case TEACHER, OPTIMIZER ->
+        case CHOOSE, TEACHER, OPTIMIZER ->
             throw new IllegalStateException(action + " is no action of a student");
       }
     }

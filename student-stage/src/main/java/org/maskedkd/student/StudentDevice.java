@@ -9,10 +9,16 @@ interface StudentDevice {
    * Starts the forward of a micro-batch.
    *
    * @param images uint8 {@code [count, channels, height, width]}
+   * @param kept places of the patches that the student is given, {@code [count, k]} row-major; null
+   *     for all
    * @param drops drop-path scales {@code [2*depth][count]}, null for none
    */
   Activations forward(
-      ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency);
+      ByteBuffer images,
+      int count,
+      int @Nullable [] kept,
+      float @Nullable [][] drops,
+      boolean wantSaliency);
 
   /**
    * Runs a forward for nothing but its saliency and keeps nothing of it.
@@ -20,6 +26,7 @@ interface StudentDevice {
    * @param images uint8 {@code [count, channels, height, width]}
    * @param drops drop-path scales {@code [2*depth][count]}, null for none
    * @return {@code [count][patches]} on the student's grid; the same bits as {@link #forward} gives
+   *     for all patches
    */
   float[][] saliency(ByteBuffer images, int count, float @Nullable [][] drops);
 

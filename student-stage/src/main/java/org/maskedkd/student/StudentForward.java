@@ -3,6 +3,7 @@ package org.maskedkd.student;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
@@ -42,14 +43,16 @@ final class StudentForward {
     }
   }
 
-  /** As {@link #run(Scope, ByteBuffer, int, float[][], boolean, FeatureLayers)} without any. */
+  /** On whole images. */
   Result run(
       Scope scope, ByteBuffer images, int count, float @Nullable [][] drops, boolean wantSaliency) {
-    return run(scope, images, count, drops, wantSaliency, FeatureLayers.NONE);
+    return run(scope, images, count, /* kept= */ null, drops, wantSaliency, FeatureLayers.NONE);
   }
 
   /**
    * @param images uint8 {@code [count, channels, height, width]}
+   * @param kept places on the grid of the patches that the model is given, {@code [count, k]}
+   *     row-major; null for all
    * @param drops drop-path scales {@code [2*depth][count]}, null for none
    * @param features what of inner blocks is wanted beside
    */
@@ -57,6 +60,7 @@ final class StudentForward {
       Scope scope,
       ByteBuffer images,
       int count,
+      int @Nullable [] kept,
       float @Nullable [][] drops,
       boolean wantSaliency,
       FeatureLayers features) {
@@ -70,10 +74,11 @@ final class StudentForward {
             config.channels(),
             config.imageHeight(),
             config.imageWidth());
-    NDArray patches =
-        Ops.normalizePatches(
-            Ops.patches(pixels, config.patch()), config.meanValues(), config.stdValues());
-    VitOutput output = model.forward(patches, null, drops, wantSaliency ? row : null, features);
+    NDArray all = Ops.patches(pixels, config.patch());
+    NDArray places = kept == null ? null : places(scope, kept, count);
+    NDArray given = places == null ? all : Ops.gatherTokens(all, places);
+    NDArray patches = Ops.normalizePatches(given, config.meanValues(), config.stdValues());
+    VitOutput output = model.forward(patches, places, drops, wantSaliency ? row : null, features);
     @Nullable NDArray attention = output.attention();
     float[][] saliency =
         attention == null
@@ -84,5 +89,10 @@ final class StudentForward {
                 (int) attention.getShape().get(1),
                 config.attentionPrefix());
     return new Result(output, saliency);
+  }
+
+  private static NDArray places(Scope scope, int[] kept, int count) {
+    long[] places = Arrays.stream(kept).asLongStream().toArray();
+    return Tensors.of(scope.manager(), places, count, kept.length / count);
   }
 }

@@ -62,8 +62,10 @@ final class StudentProfile {
           throw new StepAbandonedException("the coordinator's stream ended");
         }
         List<Span> spans = once(size, request.getKeep());
-        forwards[i] = seconds(spans.get(0));
-        backwards[i] = seconds(spans.get(1));
+        int last = spans.size() - 1;
+        // With what chose the student's own patches, where it is masked.
+        forwards[i] = spans.stream().limit(last).mapToDouble(StudentProfile::seconds).sum();
+        backwards[i] = seconds(spans.get(last));
       }
       profiled.addPoints(point("forward", size, forwards).setResidentBytes(residentBytes));
       profiled.addPoints(
@@ -84,7 +86,7 @@ final class StudentProfile {
     return (span.getEndNanos() - span.getStartNanos()) / 1e9;
   }
 
-  /** The spans of one forward and one backward, in this order. */
+  /** The spans of one forward, which may be two, and of one backward, in this order. */
   private List<Span> once(int size, double keep)
       throws StepAbandonedException, InterruptedException {
     StepPlan plan = StepPlan.newBuilder().addMicroBatchSizes(size).setKeep(keep).build();

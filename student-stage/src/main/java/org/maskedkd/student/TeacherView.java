@@ -9,7 +9,6 @@ import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.vit.ModelConfig;
-import org.maskedkd.vit.PatchSelection;
 
 /**
  * What the teacher gets to see of the student's images: the chosen patches, cut on the teacher's
@@ -71,7 +70,21 @@ final class TeacherView {
 
   /** Whether the student's attention is needed for choosing. */
   boolean needsAttention(double keep) {
-    return choice.needsStudent(PatchSelection.keepCount(keep, rows * columns), rows * columns);
+    return choice.needsStudent(kept(keep), rows * columns);
+  }
+
+  private int kept(double keep) {
+    return choice.teachersKept(keep, rows * columns);
+  }
+
+  /** Whether the weights of the step before could choose the teacher's patches. */
+  boolean mayLookAhead(double keep) {
+    return needsAttention(keep) && !choice.masksStudent(keep);
+  }
+
+  /** What chooses the patches. */
+  PatchChoice choice() {
+    return choice;
   }
 
   /**
@@ -81,22 +94,22 @@ final class TeacherView {
    */
   Kept choose(
       ByteBuffer images, int count, float[][] saliency, double keep, long step, int firstPosition) {
-    int k = PatchSelection.keepCount(keep, rows * columns);
-    float[][] scores = choice.scores(images, count, saliency, k, rows * columns);
+    float[][] scores = choice.scores(images, count, saliency, kept(keep), rows * columns);
+    return byScores(images, count, scores, keep, step, firstPosition);
+  }
+
+  /** As {@link #choose}, from the score maps that count, a guide's where there is one. */
+  Kept byScores(
+      ByteBuffer images, int count, float[][] scores, double keep, long step, int firstPosition) {
     int[] indices = indices(count, scores, keep, step, firstPosition);
     ByteBuffer pixels = atTeachersResolution(images, count);
+    int k = kept(keep);
     return new Kept(indices, cut(pixels, indices, k), count, k, patchBytes);
   }
 
-  /** Only the indices of {@link #choose}, from the score maps that count. */
+  /** Only the indices of {@link #byScores}. */
   int[] indices(int count, float[][] saliency, double keep, long step, int firstPosition) {
-    int k = PatchSelection.keepCount(keep, rows * columns);
-    int[] indices = new int[count * k];
-    for (int image = 0; image < count; image++) {
-      int[] chosen = choice.of(saliency, image, rows, columns, k, step, firstPosition + image);
-      System.arraycopy(chosen, 0, indices, image * k, k);
-    }
-    return indices;
+    return choice.all(saliency, count, rows, columns, kept(keep), step, firstPosition);
   }
 
   private ByteBuffer atTeachersResolution(ByteBuffer images, int count) {

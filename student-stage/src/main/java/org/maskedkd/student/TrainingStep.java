@@ -92,9 +92,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   @Override
   public void lookAhead(int index, int from, int to) throws InterruptedException {
-    if (teacherView == null || !teacherView.needsAttention(plan.getKeep())) {
+    if (teacherView == null || !teacherView.mayLookAhead(plan.getKeep())) {
       throw new IllegalArgumentException(
-          "step %d looks ahead for masks, which is of use only where the student's attention chooses: criterion student and keep below 1, found keep %s"
+          "step %d looks ahead for masks, which is of use only where the student's attention chooses for the teacher alone: criterion student, who teacher and keep below 1, found keep %s"
               .formatted(plan.getStep(), plan.getKeep()));
     }
     long asked = System.nanoTime();
@@ -125,13 +125,16 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   @Override
   public void forward(int index, int from, int to) {
-    TaskTimer timer = timer();
     int count = to - from;
     ByteBuffer images = RunData.images(batch, from, to);
     float[] @Nullable [] drops =
         DropPath.scales(seed, plan.getStep(), from, count, config, dropPath);
-    boolean attention = teacherView != null && teacherView.needsAttention(plan.getKeep());
-    StudentDevice.Activations activations = device.forward(images, count, drops, attention);
+    PatchChoice.@Nullable StudentMask mask = mask(index, images, count, drops, from);
+    TaskTimer timer = timer();
+    boolean attention =
+        mask == null && teacherView != null && teacherView.needsAttention(plan.getKeep());
+    StudentDevice.Activations activations =
+        device.forward(images, count, mask == null ? null : mask.kept(), drops, attention);
     held[index] = activations;
     TeacherView.@Nullable Kept kept = null;
     if (teacherView != null && index < plan.getStaleMicroBatches()) {
@@ -142,8 +145,11 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       agreement.add(stale, fresh, count);
     } else if (teacherView != null && !offered.get(index)) {
       kept =
-          teacherView.choose(
-              images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from);
+          mask == null
+              ? teacherView.choose(
+                  images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from)
+              : teacherView.byScores(
+                  images, count, mask.scores(), plan.getKeep(), plan.getStep(), from);
       remember(index, kept.indices());
     }
     float[] logits = activations.logits();
@@ -163,6 +169,27 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     if (device.objective().comparesFeatures()) {
       keptIndices.put(index, kept);
     }
+  }
+
+  /** Chooses what the student itself is given; null where that is whole images. */
+  private PatchChoice.@Nullable StudentMask mask(
+      int index, ByteBuffer images, int count, float @Nullable [][] drops, int from) {
+    if (teacherView == null || !teacherView.choice().masksStudent(plan.getKeep())) {
+      return null;
+    }
+    TaskTimer timer = timer();
+    PatchChoice.StudentMask mask =
+        teacherView
+            .choice()
+            .studentMask(
+                images,
+                count,
+                () -> device.saliency(images, count, drops),
+                plan.getKeep(),
+                plan.getStep(),
+                from);
+    spans.add(timer.stop("choose", index));
+    return mask;
   }
 
   @Override

@@ -16,6 +16,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.maskedkd.data.Augment;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.ImageSource;
@@ -26,18 +29,23 @@ import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
 import org.maskedkd.proto.v1.Masking;
 import org.maskedkd.proto.v1.Optimization;
+import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.SchedulePlanner;
+import org.maskedkd.tensor.GradMode;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
 import org.maskedkd.vit.AttentionRow;
+import org.maskedkd.vit.DropPath;
 import org.maskedkd.vit.ModelZoo;
+import org.maskedkd.vit.PatchSelection;
+import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
 import org.maskedkd.vit.VitConfig;
@@ -88,20 +96,29 @@ class ExactGradientTest {
     images.close();
   }
 
-  @Test
-  void gradient_overRandomSplitsAndWindows_isThatOfTheWholeBatch() throws Exception {
-    compareRandomPlans(20260101, 8);
+  @ParameterizedTest
+  @CsvSource({
+    "WHO_TEACHER, CRITERION_STUDENT",
+    "WHO_STUDENT, CRITERION_STUDENT",
+    "WHO_BOTH, CRITERION_STUDENT",
+    "WHO_BOTH, CRITERION_RANDOM"
+  })
+  void gradient_overRandomSplitsAndWindows_isThatOfTheWholeBatch(
+      Masking.Who who, Masking.Criterion criterion) throws Exception {
+    compareRandomPlans(20260101, 8, who, criterion);
   }
 
   @Test
   @Tag("soak")
   void gradient_overManyRandomSplitsAndWindows_isThatOfTheWholeBatch() throws Exception {
-    compareRandomPlans(20260102, 200);
+    compareRandomPlans(20260102, 200, Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
   }
 
-  private static void compareRandomPlans(long seed, int plans) throws Exception {
+  private static void compareRandomPlans(
+      long seed, int plans, Masking.Who who, Masking.Criterion criterion) throws Exception {
     SplittableRandom random = new SplittableRandom(seed);
-    Map<String, float[]> whole = gradient(List.of(BATCH), BATCH, Order.EAGER);
+    Masking masking = masking(who, criterion);
+    Map<String, float[]> whole = gradient(List.of(BATCH), BATCH, Order.EAGER, masking);
     assertThat(whole.values()).allMatch(values -> largest(values) > 0);
     for (int i = 0; i < plans; i++) {
       List<Integer> sizes = split(random);
@@ -109,7 +126,7 @@ class ExactGradientTest {
       boolean eager = random.nextBoolean();
       int window = eager ? random.nextInt(largestSize, BATCH + 1) : BATCH;
       Order order = eager ? Order.EAGER : Order.FILL_DRAIN;
-      Map<String, float[]> cut = gradient(sizes, window, order);
+      Map<String, float[]> cut = gradient(sizes, window, order, masking);
       String plan = "seed " + seed + ", sizes " + sizes + ", window " + window + ", " + order;
       whole.forEach(
           (name, expected) ->
@@ -129,15 +146,96 @@ class ExactGradientTest {
     return sizes;
   }
 
-  @Test
-  void gradient_recomputedForwards_areBitIdentical() throws Exception {
+  @ParameterizedTest
+  @EnumSource(names = {"WHO_TEACHER", "WHO_BOTH"})
+  void gradient_recomputedForwards_areBitIdentical(Masking.Who who) throws Exception {
     List<Integer> sizes = List.of(3, BATCH - 3);
-    Map<String, float[]> kept = gradient(sizes, BATCH, Order.EAGER);
+    Masking masking = masking(who, Masking.Criterion.CRITERION_STUDENT);
+    Map<String, float[]> kept = gradient(sizes, BATCH, Order.EAGER, masking);
 
-    Map<String, float[]> again = gradient(sizes, BATCH, Order.EAGER, device(/* recompute= */ true));
+    Map<String, float[]> again =
+        gradient(sizes, BATCH, Order.EAGER, masking, KEEP, device(/* recompute= */ true));
 
-    assertThat(again.keySet()).isEqualTo(kept.keySet());
-    kept.forEach((name, expected) -> assertThat(again.get(name)).as(name).isEqualTo(expected));
+    assertSame(again, kept);
+  }
+
+  private static void assertSame(Map<String, float[]> found, Map<String, float[]> expected) {
+    assertThat(found.keySet()).isEqualTo(expected.keySet());
+    expected.forEach((name, values) -> assertThat(found.get(name)).as(name).isEqualTo(values));
+  }
+
+  @Test
+  void gradient_studentMaskedButAllKept_isThatOfWholeImages() throws Exception {
+    Masking teacher = masking(Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
+    Masking student = masking(Masking.Who.WHO_STUDENT, Masking.Criterion.CRITERION_STUDENT);
+    List<Integer> sizes = List.of(5, BATCH - 5);
+
+    Map<String, float[]> all =
+        gradient(sizes, BATCH, Order.EAGER, student, /* keep= */ 1, device(false));
+
+    assertSame(all, gradient(sizes, BATCH, Order.EAGER, teacher, /* keep= */ 1, device(false)));
+    // What is compared above would not be the same for any masks.
+    assertThat(gradient(sizes, BATCH, Order.EAGER, student).get("head.weight"))
+        .isNotEqualTo(all.get("head.weight"));
+  }
+
+  @Test
+  void forward_studentMasked_isTheModelOnThePatchesThatItsAttentionToTheWholeImageChose()
+      throws Exception {
+    Masking both = masking(Masking.Who.WHO_BOTH, Masking.Criterion.CRITERION_STUDENT);
+    List<Forwarded> sent = new ArrayList<>();
+    List<Span> spans = step(List.of(BATCH), both, sent);
+
+    Map<String, NamedTensor> tensors = tensors(sent.get(0));
+    int[] kept = named(tensors, "kept_indices").ints();
+    float[][] drops = DropPath.scales(3, 1, 0, BATCH, STUDENT, DROP_PATH);
+    try (GradMode off = GradMode.off();
+        Scope scope = Scope.open()) {
+      NDArray pixels =
+          Tensors.fromBytes(
+              scope.manager(), RunData.images(batch, 0, BATCH), DataType.UINT8, BATCH, 3, 16, 16);
+      NDArray all =
+          Ops.patches(
+              Ops.normalizeImages(pixels, STUDENT.meanValues(), STUDENT.stdValues()),
+              STUDENT.patch());
+      NDArray attention =
+          Objects.requireNonNull(
+              learner.model().forward(all, null, drops, AttentionRow.LAST_CLASS).attention());
+      float[][] scores = Saliency.of(Tensors.floats(attention), BATCH, STUDENT.heads(), 1);
+      int[] expected =
+          Arrays.stream(scores)
+              .flatMapToInt(s -> Arrays.stream(PatchSelection.topK(s, 8)))
+              .toArray();
+      assertThat(kept).isEqualTo(expected);
+      NDArray places =
+          Tensors.of(scope.manager(), Arrays.stream(kept).asLongStream().toArray(), BATCH, 8);
+      NDArray logits =
+          learner.model().forward(Ops.gatherTokens(all, places), places, drops, null).logits();
+      assertThat(named(tensors, "logits").floats()).isEqualTo(Tensors.floats(logits));
+    }
+    assertThat(spans)
+        .extracting(Span::getOperation)
+        .containsExactly("choose", "forward", "backward");
+
+    // The teacher of a masked student sees all.
+    sent.clear();
+    step(List.of(BATCH), both.toBuilder().setWho(Masking.Who.WHO_STUDENT).build(), sent);
+    Map<String, NamedTensor> alone = tensors(sent.get(0));
+    assertThat(named(alone, "kept_indices").shape()).containsExactly(BATCH, 16);
+    assertThat(named(alone, "logits").floats()).isEqualTo(named(tensors, "logits").floats());
+  }
+
+  private static List<Span> step(List<Integer> sizes, Masking masking, List<Forwarded> sent)
+      throws Exception {
+    try (TrainingStep step =
+        run(sizes, BATCH, Order.EAGER, masking, KEEP, device(/* recompute= */ false), sent)) {
+      learner.dropGradients();
+      return List.copyOf(step.spans());
+    }
+  }
+
+  private static Masking masking(Masking.Who who, Masking.Criterion criterion) {
+    return Masking.newBuilder().setWho(who).setCriterion(criterion).build();
   }
 
   private static StudentDevice device(boolean recompute) {
@@ -148,18 +246,26 @@ class ExactGradientTest {
         recompute);
   }
 
-  private static Map<String, float[]> gradient(List<Integer> sizes, int window, Order order)
-      throws Exception {
-    return gradient(sizes, window, order, device(/* recompute= */ false));
+  private static Map<String, float[]> gradient(
+      List<Integer> sizes, int window, Order order, Masking masking) throws Exception {
+    return gradient(sizes, window, order, masking, KEEP, device(/* recompute= */ false));
   }
 
-  private static Map<String, float[]> gradient(
-      List<Integer> sizes, int window, Order order, StudentDevice device) throws Exception {
+  /** A step's forwards and backwards. */
+  private static TrainingStep run(
+      List<Integer> sizes,
+      int window,
+      Order order,
+      Masking masking,
+      double keep,
+      StudentDevice device,
+      List<Forwarded> sent)
+      throws Exception {
     StepPlan plan =
         Plans.of(SchedulePlanner.plan(order, sizes, window, 1)).toBuilder()
             .setRun("exact")
             .setStep(1)
-            .setKeep(KEEP)
+            .setKeep(keep)
             .build();
     Inbox inbox = new Inbox(Turns.always());
     inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE);
@@ -172,12 +278,8 @@ class ExactGradientTest {
                 .setChannels(3)
                 .build(),
             STUDENT,
-            new PatchChoice(
-                Masking.newBuilder().setCriterion(Masking.Criterion.CRITERION_STUDENT).build(),
-                STUDENT,
-                null,
-                3));
-    try (TrainingStep step =
+            new PatchChoice(masking, STUDENT, null, 3));
+    TrainingStep step =
         new TrainingStep(
             plan,
             batch,
@@ -186,11 +288,25 @@ class ExactGradientTest {
             view,
             new LookAhead(next -> batch),
             inbox,
-            event -> answer(event.getForwarded(), inbox),
+            event -> {
+              sent.add(event.getForwarded());
+              answer(event.getForwarded(), inbox);
+            },
             3,
-            DROP_PATH)) {
-      StepInterpreter.run(plan, BATCH, step);
-    }
+            DROP_PATH);
+    StepInterpreter.run(plan, BATCH, step);
+    return step;
+  }
+
+  private static Map<String, float[]> gradient(
+      List<Integer> sizes,
+      int window,
+      Order order,
+      Masking masking,
+      double keep,
+      StudentDevice device)
+      throws Exception {
+    run(sizes, window, order, masking, keep, device, new ArrayList<>()).close();
     Map<String, float[]> gradients = new TreeMap<>();
     List<String> names = List.copyOf(learner.model().parameters().keySet());
     for (int i = 0; i < names.size(); i++) {
@@ -204,9 +320,7 @@ class ExactGradientTest {
    * The coordinator and the teacher in one: half cross-entropy, half divergence at temperature 2.
    */
   private static void answer(Forwarded forwarded, Inbox inbox) {
-    TensorFrames.Assembler assembler = new TensorFrames.Assembler(1 << 20);
-    forwarded.getTensorsList().forEach(assembler::add);
-    Map<String, NamedTensor> tensors = assembler.finish();
+    Map<String, NamedTensor> tensors = tensors(forwarded);
     float[] z = named(tensors, "logits").floats();
     float[] w = named(tensors, "target").floats();
     float[] t =
@@ -222,9 +336,16 @@ class ExactGradientTest {
             (float) ((0.5 * (p[c] - w[row + c]) + 0.5 * 2 * (q[c] - teacherP[c])) / BATCH);
       }
     }
+    TensorFrames.Assembler assembler = new TensorFrames.Assembler(1 << 20);
     assembler.add(TensorFrames.floats("logits_gradient", gradient, z.length / classes, classes));
     inbox.gradient(
         forwarded.getKey(), new Inbox.Gradient(assembler.finish(), LossParts.getDefaultInstance()));
+  }
+
+  private static Map<String, NamedTensor> tensors(Forwarded forwarded) {
+    TensorFrames.Assembler assembler = new TensorFrames.Assembler(1 << 20);
+    forwarded.getTensorsList().forEach(assembler::add);
+    return assembler.finish();
   }
 
   private static NamedTensor named(Map<String, NamedTensor> tensors, String name) {

@@ -41,8 +41,12 @@ public final class Footprint {
         : forward((VitConfig) config, images, config.patches());
   }
 
-  /** Bytes that a forward of whole images keeps for its backward. */
-  public static long activations(ModelConfig config, long images) {
+  /**
+   * Bytes that a forward keeps for its backward.
+   *
+   * @param patches per image, those that are kept; all of them where none can be left out
+   */
+  public static long activations(ModelConfig config, long images, long patches) {
     if (config instanceof SwinConfig swin) {
       long numbers = 0;
       for (int stage = 0; stage < swin.stages(); stage++) {
@@ -50,7 +54,7 @@ public final class Footprint {
       }
       return images * numbers * Float.BYTES;
     }
-    return activations((VitConfig) config, images);
+    return activations((VitConfig) config, images, patches);
   }
 
   private static long largestBlock(SwinConfig config) {
@@ -66,8 +70,8 @@ public final class Footprint {
     return (long) config.side(stage) * config.side(stage) * config.width(stage) * times;
   }
 
-  private static long activations(VitConfig config, long images) {
-    long tokens = images * config.tokens();
+  private static long activations(VitConfig config, long images, long patches) {
+    long tokens = images * (config.prefixTokens() + patches);
     return tokens * (6L * config.width() + config.mlpWidth()) * config.depth() * Float.BYTES;
   }
 }

@@ -75,6 +75,14 @@ public final class Macs {
     return macs + classBlocks(config, last) + heads + names;
   }
 
+  /**
+   * A student in training that is given {@code kept} patches alone, chosen by its own attention: a
+   * forward pass on the whole image, then the one on those.
+   */
+  public static long maskedByItself(VitConfig config, int kept) {
+    return kept == config.patches() ? full(config) : full(config) + masked(config, kept);
+  }
+
   private static long forward(VitConfig config, int embedded, int kept) {
     if (kept < 1 || kept > config.patches()) {
       throw new IllegalArgumentException(
