@@ -49,6 +49,7 @@ final class ConfigChecks {
     statistics("student", c.student().mean(), c.student().std());
     statistics("teacher", c.teacher().mean(), c.teacher().std());
     atLeast("student.threads", c.student().threads(), 0);
+    atLeast("teacher.merge", c.teacher().merge(), 0);
     atLeast("teacher.threads", c.teacher().threads(), 0);
     atLeast("teacher.replicas", c.teacher().replicas(), 1);
     atLeast("student.retry-seconds", c.student().retrySeconds(), 1);
@@ -201,6 +202,13 @@ final class ConfigChecks {
         "distillation.manifold.weight is %s, but patch, sample and random are all 0: expected one"
             + " of them to be more",
         m.weight());
+    require(
+        (m.weight() == 0 && a.weight() == 0)
+            || (c.teacher().merge() == 0 && c.masking().who() == RunConfig.Who.TEACHER),
+        "distillation.manifold and distillation.attention compare patches of the same places:"
+            + " expected teacher.merge 0 and masking.who teacher, found %s and %s",
+        c.teacher().merge(),
+        c.masking().who().name().toLowerCase(Locale.ROOT));
     pairs("distillation.manifold", m.studentBlocks(), m.teacherBlocks());
     pairs("distillation.attention", a.studentBlocks(), a.teacherBlocks());
   }

@@ -53,6 +53,13 @@ final class DryRun {
               kept,
               patches,
               kept * ForwardedInbox.patchBytes(grid) / 1000));
+      if (config.teacher().merge() > 0) {
+        lines.add(
+            String.format(
+                Locale.ROOT,
+                "each block of the teacher merges up to %d tokens",
+                config.teacher().merge()));
+      }
       if (config.masking().who() != RunConfig.Who.TEACHER) {
         int own = ForwardedInbox.patches(stages.opened().getModel().getGrid());
         lines.add(

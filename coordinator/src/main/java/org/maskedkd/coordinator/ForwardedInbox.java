@@ -30,19 +30,27 @@ final class ForwardedInbox {
   private final @Nullable Grid teacherGrid;
   private final Features features;
   private final boolean separateHeads;
+  private final int merge;
   private final Map<MicroBatchKey, TensorFrames.Assembler> forwarded = new HashMap<>();
   private final Map<MicroBatchKey, TensorFrames.Assembler> offered = new HashMap<>();
 
   /**
    * @param teacherGrid null without teachers
    * @param features what teachers are asked for beside their logits, in training
+   * @param merge tokens that each block of the teachers merges, which they are told with the
+   *     patches
    * @param separateHeads whether the student's heads have losses of their own
    */
   ForwardedInbox(
-      int classes, @Nullable Grid teacherGrid, Features features, boolean separateHeads) {
+      int classes,
+      @Nullable Grid teacherGrid,
+      Features features,
+      int merge,
+      boolean separateHeads) {
     this.classes = classes;
     this.teacherGrid = teacherGrid;
     this.features = features;
+    this.merge = merge;
     this.separateHeads = separateHeads;
   }
 
@@ -174,6 +182,7 @@ final class ForwardedInbox {
           MaskedMicroBatch.newBuilder()
               .setKey(key)
               .setFeatures(asked)
+              .setMerge(merge)
               .addAllTensors(groups.get(i))
               .setLast(i == groups.size() - 1)
               .build());

@@ -142,6 +142,7 @@ final class Profiler {
         .addAllSizes(sizes)
         .setRepeats(repeats)
         .setFeatures(stages.opened().getFeatures())
+        .setMerge(config.teacher().merge())
         .build();
   }
 

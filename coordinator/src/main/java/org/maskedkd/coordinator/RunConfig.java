@@ -148,6 +148,7 @@ public record RunConfig(
       String model,
       String weights,
       Precision precision,
+      int merge,
       int threads,
       int replicas,
       List<Double> mean,

@@ -26,6 +26,7 @@ final class Specs {
         .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
         .setRun(config.name())
         .setMaxMicroBatch(maxMicroBatch)
+        .setMerge(config.teacher().merge())
         .setMaxMessageBytes(MessageLimits.ANSWER_BYTES)
         .build();
   }

@@ -306,6 +306,7 @@ public final class TrainingRun {
             opened.getModel().getClasses(),
             teacher == null ? null : teacher.getGrid(),
             opened.getFeatures(),
+            config.teacher().merge(),
             Specs.separateHeads(config));
     return new Stages(student, opened, pool, teacher, inbox);
   }

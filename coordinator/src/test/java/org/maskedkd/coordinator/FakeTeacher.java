@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
 import org.maskedkd.proto.v1.ClockReply;
 import org.maskedkd.proto.v1.ClockRequest;
@@ -37,11 +38,15 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
   /** Every micro-batch received, in order. */
   final List<MicroBatchKey> received = Collections.synchronizedList(new ArrayList<>());
 
+  /** How many tokens it was asked to merge, by what asked. */
+  final Map<String, Integer> merges = new ConcurrentHashMap<>();
+
   volatile UnaryOperator<TeacherOpened> opening = opened -> opened;
   volatile Answering answering = (signal, out) -> out.onNext(signal);
 
   @Override
   public void open(OpenTeacher request, StreamObserver<TeacherOpened> out) {
+    merges.put("open", request.getMerge());
     TeacherOpened opened =
         TeacherOpened.newBuilder()
             .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
@@ -68,6 +73,7 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
 
   @Override
   public void profile(ProfileTeacher request, StreamObserver<TeacherProfiled> response) {
+    merges.put("profile", request.getMerge());
     TeacherProfiled.Builder profiled = TeacherProfiled.newBuilder();
     request
         .getSizesList()
@@ -85,6 +91,7 @@ final class FakeTeacher extends TeacherGrpc.TeacherImplBase {
         TensorFrames.Assembler assembler =
             arriving.computeIfAbsent(frame.getKey(), k -> new TensorFrames.Assembler(1 << 20));
         frame.getTensorsList().forEach(assembler::add);
+        merges.put("step " + frame.getKey().getStep(), frame.getMerge());
         if (frame.getLast()) {
           received.add(frame.getKey());
           answering.answer(signal(frame.getKey(), assembler.finish()), out);

@@ -108,6 +108,18 @@ class TrainingRunTest {
   }
 
   @Test
+  void run_teachersThatMerge_areToldSoWithEveryRequest() {
+    try (House house = house(1)) {
+      house.train("teacher.merge=3", "schedule.profile=true");
+
+      Map<String, Integer> merges = house.teachers.get(0).merges;
+      // Step 0 is the check of the teacher.
+      assertThat(merges).containsKeys("open", "profile", "step 0", "step 8");
+      assertThat(merges.values()).containsOnly(3);
+    }
+  }
+
+  @Test
   void run_anyRun_leavesATimelineWithArrowsAndAPicture() throws IOException {
     try (House house = house(2)) {
       house.train("timeline.steps=3");

@@ -10,6 +10,7 @@ import org.maskedkd.runtime.TensorFrames.NamedTensor;
 import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.Footprint;
+import org.maskedkd.vit.TokenMerging;
 import org.maskedkd.vit.VitConfig;
 
 /** Looks at every field of a micro-batch before any of it reaches native code. */
@@ -39,14 +40,22 @@ final class MicroBatchCheck {
   /**
    * The inner results that are asked for.
    *
+   * @param merge tokens to merge in each block
    * @param images of the micro-batch
    * @param kept patches of each
    * @throws IllegalArgumentException if the model has not got them, or they are more than an answer
    *     may have
    */
-  static FeatureLayers features(Features asked, VitConfig config, long images, long kept) {
+  static FeatureLayers features(
+      Features asked, int merge, VitConfig config, long images, long kept) {
+    TokenMerging.requireIn(config, merge);
     FeatureLayers layers = new FeatureLayers(asked.getTokensList(), asked.getAttentionList());
     layers.requireIn(config);
+    if (merge > 0 && !layers.isNone()) {
+      throw new IllegalArgumentException(
+          "features of blocks are asked for, and %d tokens merged in each: a merged token is of no patch"
+              .formatted(merge));
+    }
     long bytes = Float.BYTES * images * layers.numbersPerImage(config, (int) kept);
     long most = Math.min(Integer.MAX_VALUE / 2, Runtime.getRuntime().maxMemory() / 8);
     if (bytes > most) {
@@ -60,7 +69,8 @@ final class MicroBatchCheck {
   /**
    * @throws IllegalArgumentException naming what was expected, what was found and where
    */
-  Checked check(MicroBatchKey key, Map<String, NamedTensor> tensors, Features asked) {
+  Checked check(
+      MicroBatchKey key, Map<String, NamedTensor> tensors, Features asked, int merge) {
     String where = "micro-batch " + key.getIndex() + " of step " + key.getStep();
     NamedTensor indices = named(tensors, "kept_indices", DType.DTYPE_INT32, 2, where);
     NamedTensor patches = named(tensors, "kept_patches", DType.DTYPE_UINT8, 3, where);
@@ -104,7 +114,7 @@ final class MicroBatchCheck {
                 .formatted(where, i / kept, places[i], places[i - 1]));
       }
     }
-    return new Checked(patches, places, (int) batch, features(asked, config, batch, kept));
+    return new Checked(patches, places, (int) batch, features(asked, merge, config, batch, kept));
   }
 
   private static NamedTensor named(

@@ -14,7 +14,8 @@ record SleepingTeacher(SleepTimes times, VitConfig config) implements TeacherDev
   static final Set<String> OPERATIONS = Set.of("teacher");
 
   @Override
-  public Signal forward(ByteBuffer patches, int[] kept, int batch, FeatureLayers features) {
+  public Signal forward(
+      ByteBuffer patches, int[] kept, int batch, int merge, FeatureLayers features) {
     SleepTimes.sleepUntil(times.deadline("teacher", batch));
     return new Signal(
         new float[batch * config.classes()],

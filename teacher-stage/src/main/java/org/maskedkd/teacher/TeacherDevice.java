@@ -22,9 +22,11 @@ interface TeacherDevice {
    * @param patches uint8 {@code [batch, kept, channels*patch*patch]}, not normalised; read, not
    *     kept
    * @param kept int32 row-major {@code [batch, kept]}, places on the teacher's grid
-   * @param features what of inner blocks is wanted beside the logits
+   * @param merge tokens that each block merges, 0 for none
+   * @param features what of inner blocks is wanted beside the logits; nothing where tokens merge
    */
-  Signal forward(ByteBuffer patches, int[] kept, int batch, FeatureLayers features);
+  Signal forward(
+      ByteBuffer patches, int[] kept, int batch, int merge, FeatureLayers features);
 
   /** Whether all computing is done by the calling thread, whose processor time is then a task's. */
   default boolean onCallingThread() {

@@ -78,16 +78,17 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
   }
 
   /**
-   * The logits of {@link #forward} alone.
+   * The logits of {@link #forward} alone, without merging.
    *
    * @return float32 {@code [batch, classes]}, row-major
    */
   public float[] logits(ByteBuffer patches, int[] kept, int batch) {
-    return forward(patches, kept, batch, FeatureLayers.NONE).logits();
+    return forward(patches, kept, batch, /* merge= */ 0, FeatureLayers.NONE).logits();
   }
 
   @Override
-  public Signal forward(ByteBuffer patches, int[] kept, int batch, FeatureLayers features) {
+  public Signal forward(
+      ByteBuffer patches, int[] kept, int batch, int merge, FeatureLayers features) {
     int perImage = kept.length / batch;
     long[] places = Arrays.stream(kept).asLongStream().toArray();
     try (GradMode off = GradMode.off();
@@ -102,7 +103,10 @@ public final class TeacherModel implements TeacherDevice, AutoCloseable {
               model.config().patchValues());
       NDArray normalised = Ops.normalizePatches(bytes, mean, std);
       NDArray indices = Tensors.of(scope.manager(), places, batch, perImage);
-      VitOutput output = model.forward(normalised, indices, null, null, features);
+      VitOutput output =
+          merge > 0
+              ? model.forwardMerging(normalised, indices, merge)
+              : model.forward(normalised, indices, null, null, features);
       return new Signal(
           Tensors.floats(output.logits()),
           together(output.features().tokens()),

@@ -44,14 +44,16 @@ final class TeacherProfile {
       Arrays.setAll(places, i -> i % kept);
       ByteBuffer blank = ByteBuffer.allocate(Math.toIntExact(size * bytesPerImage));
       double[] seconds = new double[request.getRepeats()];
-      FeatureLayers features = MicroBatchCheck.features(request.getFeatures(), config, size, kept);
-      device.forward(blank, places, size, features);
+      FeatureLayers features =
+          MicroBatchCheck.features(
+              request.getFeatures(), request.getMerge(), config, size, kept);
+      device.forward(blank, places, size, request.getMerge(), features);
       for (int i = 0; i < seconds.length; i++) {
         if (abandoned.getAsBoolean()) {
           throw new IllegalStateException("the client gave the profile up");
         }
         long start = System.nanoTime();
-        device.forward(blank, places, size, features);
+        device.forward(blank, places, size, request.getMerge(), features);
         seconds[i] = (System.nanoTime() - start) / 1e9;
       }
       Arrays.sort(seconds);

@@ -37,6 +37,7 @@ import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TaskTimer;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.runtime.TensorFrames.NamedTensor;
+import org.maskedkd.vit.TokenMerging;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -111,6 +112,11 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
               .formatted(Protocol.PROTOCOL_VERSION_VALUE, request.getProtocolVersion()));
     }
     MessageLimits.agree(request.getMaxMessageBytes(), "the coordinator");
+    try {
+      TokenMerging.requireIn(model.config(), request.getMerge());
+    } catch (IllegalArgumentException e) {
+      throw new RunException(ExitCode.USAGE, "teacher.merge: " + e.getMessage(), e);
+    }
     if (request.getClasses() != 0 && request.getClasses() != model.info().getClasses()) {
       throw new RunException(
           ExitCode.BAD_DATA,
@@ -174,6 +180,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     private final MicroBatchCheck check = new MicroBatchCheck(model.config());
     private TensorFrames.@Nullable Assembler assembler;
     private MicroBatchKey arriving = MicroBatchKey.getDefaultInstance();
+    private int arrivingMerge;
 
     /** Of the micro-batch that is arriving, taken from the budget. */
     private long arrivingBytes;
@@ -253,10 +260,16 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         MicroBatchCheck.key(key);
         assembler = new TensorFrames.Assembler(maxMicroBatchBytes);
         arriving = key;
+        arrivingMerge = message.getMerge();
       } else if (!arriving.equals(key)) {
         throw new IllegalArgumentException(
             "a frame of micro-batch %d, step %d came in the midst of micro-batch %d, step %d"
                 .formatted(key.getIndex(), key.getStep(), arriving.getIndex(), arriving.getStep()));
+      }
+      if (message.getMerge() != arrivingMerge) {
+        throw new IllegalArgumentException(
+            "a frame of micro-batch %d, step %d asks for %d merged tokens, those before it for %d"
+                .formatted(key.getIndex(), key.getStep(), message.getMerge(), arrivingMerge));
       }
       for (Tensor frame : message.getTensorsList()) {
         budget.take(frame.getData().size());
@@ -272,7 +285,8 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       Features features = message.getFeatures();
       long bytes = arrivingBytes;
       arrivingBytes = 0;
-      lane.add(bytes, () -> answer(key, tensors, features));
+      int merge = arrivingMerge;
+      lane.add(bytes, () -> answer(key, tensors, features, merge));
     }
 
     /** A coordinator reads the answers; whoever does not could fill the memory with them. */
@@ -286,7 +300,8 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       }
     }
 
-    private void answer(MicroBatchKey key, Map<String, NamedTensor> tensors, Features features) {
+    private void answer(
+        MicroBatchKey key, Map<String, NamedTensor> tensors, Features features, int merge) {
       try {
         requireRead();
       } catch (IllegalArgumentException e) {
@@ -296,7 +311,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         return;
       }
       try {
-        Answer answer = compute(tensors, key, features);
+        Answer answer = compute(tensors, key, features, merge);
         send(key, answer.signal);
         // Afterwards, since the student waits for the answer.
         metrics.busy("teacher", "teacher", answer.seconds);
@@ -317,11 +332,13 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private record Answer(TeacherSignal.Builder signal, double seconds, int images) {}
 
-    private Answer compute(Map<String, NamedTensor> tensors, MicroBatchKey key, Features features) {
-      MicroBatchCheck.Checked micro = check.check(key, tensors, features);
+    private Answer compute(
+        Map<String, NamedTensor> tensors, MicroBatchKey key, Features features, int merge) {
+      MicroBatchCheck.Checked micro = check.check(key, tensors, features, merge);
       TaskTimer timer = new TaskTimer(device.onCallingThread());
       TeacherDevice.Signal signal =
-          device.forward(micro.patches().bytes(), micro.kept(), micro.batch(), micro.features());
+          device.forward(
+              micro.patches().bytes(), micro.kept(), micro.batch(), merge, micro.features());
       Span span = timer.stop("teacher", key.getIndex());
       return new Answer(
           TeacherSignal.newBuilder().addAllTensors(tensors(signal, micro)).setSpan(span),

@@ -46,7 +46,7 @@ class MicroBatchCheckTest {
         CHECK.check(
             KEY,
             tensors(indices(2, 2, 0, 3, 1, 2), patches(2, 2, 48)),
-            Features.getDefaultInstance());
+            Features.getDefaultInstance(), 0);
     assertThat(checked.batch()).isEqualTo(2);
     assertThat(checked.kept()).containsExactly(0, 3, 1, 2);
     assertThat(checked.patches().bytes().remaining()).isEqualTo(2 * 2 * 48);
@@ -78,7 +78,7 @@ class MicroBatchCheckTest {
   @ParameterizedTest
   @MethodSource("unsound")
   void check_unsoundMicroBatch_isRefusedWithTheValues(Tensor[] tensors, String message) {
-    assertThatThrownBy(() -> CHECK.check(KEY, tensors(tensors), Features.getDefaultInstance()))
+    assertThatThrownBy(() -> CHECK.check(KEY, tensors(tensors), Features.getDefaultInstance(), 0))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("micro-batch 3 of step 1204")
         .hasMessageContaining(message);

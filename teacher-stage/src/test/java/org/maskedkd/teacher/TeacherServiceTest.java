@@ -50,6 +50,7 @@ class TeacherServiceTest {
   /** One permit, one forward. */
   private final BlockingQueue<Boolean> permits = new LinkedBlockingQueue<>();
 
+  private final BlockingQueue<Integer> merges = new LinkedBlockingQueue<>();
   private final Map<String, Integer> delivered = new HashMap<>();
   private final BlockingQueue<String> order = new LinkedBlockingQueue<>();
   private final ExecutorService compute = Executors.newSingleThreadExecutor();
@@ -67,8 +68,9 @@ class TeacherServiceTest {
     service =
         new TeacherService(
             model,
-            (patches, kept, batch, features) -> {
+            (patches, kept, batch, merge, features) -> {
               take(permits);
+              merges.add(merge);
               return new TeacherDevice.Signal(
                   new float[batch * CONFIG.classes()], new float[0], new float[0]);
             },
@@ -138,14 +140,16 @@ class TeacherServiceTest {
     }
 
     void send() {
-      stream.onNext(
-          MaskedMicroBatch.newBuilder()
-              .setKey(MicroBatchKey.newBuilder().setRun(run).setStep(1).setIndex(sent++))
-              .addTensors(TensorFrames.ints("kept_indices", new int[] {3}, 1, 1))
-              .addTensors(
-                  TensorFrames.bytes("kept_patches", ByteBuffer.allocate(48), 1, 1, PATCH_BYTES))
-              .setLast(true)
-              .build());
+      stream.onNext(next().build());
+    }
+
+    MaskedMicroBatch.Builder next() {
+      return MaskedMicroBatch.newBuilder()
+          .setKey(MicroBatchKey.newBuilder().setRun(run).setStep(1).setIndex(sent++))
+          .addTensors(TensorFrames.ints("kept_indices", new int[] {3}, 1, 1))
+          .addTensors(
+              TensorFrames.bytes("kept_patches", ByteBuffer.allocate(48), 1, 1, PATCH_BYTES))
+          .setLast(true);
     }
 
     @Override
@@ -272,6 +276,20 @@ class TeacherServiceTest {
       assertThat(((TeacherSignal) take(client.heard)).getKey().getIndex()).isEqualTo(i);
     }
     assertThat(((TeacherSignal) newcomer()).getDraining()).isTrue();
+  }
+
+  @Test
+  void supervise_tokensToMerge_reachTheDeviceAndMayNotChangeWithinAMicroBatch() {
+    Client client = new Client("run");
+    client.stream.onNext(client.next().setMerge(2).build());
+    permits.add(true);
+    take(client.heard);
+    assertThat(take(merges)).isEqualTo(2);
+
+    MaskedMicroBatch whole = client.next().setMerge(2).build();
+    client.stream.onNext(whole.toBuilder().clearTensors().setLast(false).build());
+    client.stream.onNext(whole.toBuilder().setMerge(1).build());
+    assertThat(take(client.heard)).asString().contains("asks for 1 merged tokens", "for 2");
   }
 
   private Object newcomer() {

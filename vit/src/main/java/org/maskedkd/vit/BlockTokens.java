@@ -23,15 +23,10 @@ public record BlockTokens(long attention, long mlp) {
    * so many, but at most half of the patches that are left.
    *
    * @param merged pairs per block
-   * @throws IllegalArgumentException if the model has class-blocks, whose heads talk and have no
-   *     such form
+   * @throws IllegalArgumentException as {@link TokenMerging#requireIn}
    */
   public static List<BlockTokens> merging(VitConfig config, int kept, int merged) {
-    if (merged < 0 || (merged > 0 && config.attendsByClass())) {
-      throw new IllegalArgumentException(
-          "%d tokens cannot be merged in each block of %s; expected at least 0, and 0 with class-blocks"
-              .formatted(merged, config.canonical()));
-    }
+    TokenMerging.requireIn(config, merged);
     List<BlockTokens> blocks = new ArrayList<>();
     long patches = kept;
     for (int i = 0; i < config.depth(); i++) {

@@ -212,11 +212,49 @@ public final class VisionTransformer implements ImageModel {
   }
 
   /**
+   * The forward pass of a frozen model with its most similar tokens merged (ToMe). Run it as {@link
+   * #forward(NDArray, NDArray, float[][], AttentionRow)}.
+   *
+   * @param kept as there; what is masked does not come in at all
+   * @param perBlock tokens that each block merges, see {@link BlockTokens#merging}; with 0 the same
+   *     bits as without merging
+   * @throws IllegalArgumentException also if {@link TokenMerging#requireIn} does not hold
+   * @throws IllegalStateException if the model is not frozen
+   */
+  public VitOutput forwardMerging(NDArray patches, @Nullable NDArray kept, int perBlock) {
+    if (mode != Mode.FROZEN) {
+      throw new IllegalStateException("tokens are merged in frozen models alone, found " + mode);
+    }
+    try (TokenMerging merging = new TokenMerging(config, perBlock)) {
+      if (perBlock == 0) {
+        return forward(patches, kept);
+      }
+      InputChecks.forward(config, patches, kept, null);
+      try (GradMode off = GradMode.off()) {
+        NDArray x = embed(patches, kept);
+        for (VitBlock block : blocks) {
+          NDArray entered = x;
+          try (entered;
+              Scope scope = Scope.open()) {
+            x = scope.keep(merging.apply(block, x, scope));
+          }
+        }
+        return output(new Trunk(x, merging.sizes(), null, Features.NONE));
+      }
+    }
+  }
+
+  /**
    * What the heads read.
    *
    * @param tokens [b, n, d]; of CaiT the class token alone
+   * @param sizes [b, n, 1], of how many tokens each is made; null for one each
    */
-  private record Trunk(NDArray tokens, @Nullable NDArray attention, Features features) {}
+  private record Trunk(
+      NDArray tokens,
+      @Nullable NDArray sizes,
+      @Nullable NDArray attention,
+      Features features) {}
 
   private Trunk trunk(
       NDArray patches,
@@ -258,7 +296,7 @@ public final class VisionTransformer implements ImageModel {
       Scope.handOver(attention);
     }
     Features found = new Features(tokens, rows);
-    return config.attendsByClass() ? byClass(x, asked, found) : new Trunk(x, attention, found);
+    return config.attendsByClass() ? byClass(x, asked, found) : new Trunk(x, null, attention, found);
   }
 
   private NDArray attention(AttentionRow wanted, NDArray qkv) {
@@ -285,17 +323,17 @@ public final class VisionTransformer implements ImageModel {
         }
         token = classBlocks.get(i).apply(token, patches);
       }
-      return new Trunk(token, attention, features);
+      return new Trunk(token, null, attention, features);
     }
   }
 
   private VitOutput output(Trunk trunk) {
     try (NDArray x = trunk.tokens()) {
-      NDArray classLogits = head("head", x, 0);
+      NDArray classLogits = head("head", trunk, 0);
       if (!config.distilled()) {
         return new VitOutput(classLogits, classLogits, null, trunk.attention(), trunk.features());
       }
-      NDArray distillationLogits = head("head_dist", x, 1);
+      NDArray distillationLogits = head("head_dist", trunk, 1);
       // Not mul(0.5f): DJL puts that number into a Java buffer, which a recorded graph would
       // outlive.
       NDArray half = Tensors.of(x.getManager(), new float[] {0.5f}, 1);
@@ -333,11 +371,16 @@ public final class VisionTransformer implements ImageModel {
   }
 
   // The norm acts on each token alone, so only the token that is read needs it.
-  private NDArray head(String name, NDArray x, int token) {
+  private NDArray head(String name, Trunk trunk, int token) {
+    NDArray x = trunk.tokens();
+    NDArray sizes = trunk.sizes();
     NDArray read =
         switch (config.traits().pooling()) {
           case CLASS -> Ops.cast(Ops.token(x, token), Precision.FP32);
-          case MEAN -> Ops.meanOfTokens(x, config.prefixTokens());
+          case MEAN ->
+              sizes == null
+                  ? Ops.meanOfTokens(x, config.prefixTokens())
+                  : Ops.meanOfMerged(x, sizes, config.prefixTokens());
         };
     String norm = ParameterShapes.lastNorm(config);
     NDArray normal =

@@ -44,7 +44,18 @@ final class VitBlock implements AutoCloseable {
 
   /** {@code x + g1 * proj(attention)}, with each sample's attention branch scaled. */
   NDArray attend(NDArray x, NDArray qkv, @Nullable NDArray sampleScale) {
-    return Ops.residual(x, linear("attn.proj", attention(qkv)), layerScale(1), sampleScale);
+    return attend(x, qkv, /* sizes= */ null, sampleScale);
+  }
+
+  /**
+   * The same with tokens that others were merged into.
+   *
+   * @param sizes float32 [b, n, 1]: how many each is made of; null for one each
+   */
+  NDArray attend(NDArray x, NDArray qkv, @Nullable NDArray sizes, @Nullable NDArray sampleScale) {
+    NDArray mixed =
+        sizes == null ? attention(qkv) : Ops.proportionalAttention(qkv, sizes, config.heads());
+    return Ops.residual(x, linear("attn.proj", mixed), layerScale(1), sampleScale);
   }
 
   private NDArray attention(NDArray qkv) {

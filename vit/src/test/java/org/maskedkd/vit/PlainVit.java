@@ -1,6 +1,7 @@
 package org.maskedkd.vit;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -15,6 +16,15 @@ final class PlainVit {
 
   private final AttentionRow wanted;
 
+  /** Tokens that each block merges, as Bolya et al. describe it. */
+  private final int merge;
+
+  /** How many of the first tokens each token is made of, after {@link #logits}. */
+  double[] sizes = {};
+
+  /** Of the block that is computed: [tokens][width / heads], the mean of the heads. */
+  private double[][] keys = {};
+
   /** Filled by {@link #logits}: [heads][prefix + kept]. */
   double[][] attention = {};
 
@@ -27,7 +37,12 @@ final class PlainVit {
   final List<double[]> firstRows = new ArrayList<>();
 
   PlainVit(VitConfig config, Map<String, double[]> weights, AttentionRow wanted) {
+    this(config, weights, wanted, 0);
+  }
+
+  PlainVit(VitConfig config, Map<String, double[]> weights, AttentionRow wanted, int merge) {
     this.config = config;
+    this.merge = merge;
     this.wanted = wanted;
     this.weights = weights;
   }
@@ -43,10 +58,13 @@ final class PlainVit {
    */
   double[] logits(double[][] patches, int[] kept) {
     double[][] x = embed(patches, kept);
+    sizes = new double[x.length];
+    Arrays.fill(sizes, 1);
     for (int i = 0; i < config.depth(); i++) {
       String block = "blocks." + i + ".";
       boolean asked = i == wanted.in(config) && !config.attendsByClass();
       x = branch(x, attention(norm(x, block + "norm1"), block, asked), block, 1);
+      x = merged(x);
       x = branch(x, mlp(norm(x, block + "norm2"), block), block, 2);
       tokens.add(x);
     }
@@ -57,7 +75,7 @@ final class PlainVit {
       double[] mean = new double[config.width()];
       for (int t = config.prefixTokens(); t < x.length; t++) {
         for (int d = 0; d < mean.length; d++) {
-          mean[d] += x[t][d] / (x.length - config.prefixTokens());
+          mean[d] += sizes[t] * x[t][d] / kept.length;
         }
       }
       return head("head", norm(new double[][] {mean}, "fc_norm")[0]);
@@ -141,6 +159,12 @@ final class PlainVit {
   private double[][] attention(double[][] x, String block, boolean asked) {
     int width = config.width() / config.heads();
     double[][] qkv = each(x, block + "attn.qkv");
+    keys = new double[x.length][width];
+    for (int t = 0; t < x.length; t++) {
+      for (int d = 0; d < config.width(); d++) {
+        keys[t][d % width] += qkv[t][config.width() + d] / config.heads();
+      }
+    }
     double[][][] scores = new double[config.heads()][x.length][x.length];
     for (int h = 0; h < config.heads(); h++) {
       for (int i = 0; i < x.length; i++) {
@@ -149,7 +173,7 @@ final class PlainVit {
           for (int d = 0; d < width; d++) {
             sum += qkv[i][h * width + d] * qkv[j][config.width() + h * width + d];
           }
-          scores[h][i][j] = sum / Math.sqrt(width);
+          scores[h][i][j] = sum / Math.sqrt(width) + Math.log(sizes[j]);
         }
       }
     }
@@ -195,6 +219,74 @@ final class PlainVit {
       }
     }
     return each(out, block + "attn.proj");
+  }
+
+  /**
+   * Tokens are dealt in turn to two sets; each of the first set draws an edge to its most similar
+   * one of the second; the most similar edges are merged by the mean, weighed by size; the rest of
+   * the first set is put before the second. The class and distillation tokens take no part.
+   */
+  private double[][] merged(double[][] x) {
+    int prefix = config.prefixTokens();
+    int count = Math.min(merge, (x.length - prefix) / 2);
+    List<double[]> edges = new ArrayList<>();
+    for (int a = 0; a < x.length; a += 2) {
+      double[] best = {a, -1, Double.NEGATIVE_INFINITY};
+      for (int b = 1; b < x.length; b += 2) {
+        double cosine =
+            a < prefix || b < prefix
+                ? Double.NEGATIVE_INFINITY
+                : dot(keys[a], keys[b], 0, keys[a].length)
+                    / Math.sqrt(dot(keys[a], keys[a], 0, keys[a].length))
+                    / Math.sqrt(dot(keys[b], keys[b], 0, keys[b].length));
+        if (cosine > best[2]) {
+          best = new double[] {a, b, cosine};
+        }
+      }
+      edges.add(best);
+    }
+    // Stable, so that of equal ones the first comes first.
+    edges.sort((e, f) -> Double.compare(f[2], e[2]));
+    double[][] sums = new double[x.length][];
+    double[] total = sizes.clone();
+    for (int t = 0; t < x.length; t++) {
+      sums[t] = x[t].clone();
+      for (int d = 0; d < sums[t].length; d++) {
+        sums[t][d] *= sizes[t];
+      }
+    }
+    boolean[] gone = new boolean[x.length];
+    for (double[] edge : edges.subList(0, count)) {
+      int from = (int) edge[0];
+      int to = (int) edge[1];
+      gone[from] = true;
+      total[to] += sizes[from];
+      for (int d = 0; d < sums[to].length; d++) {
+        sums[to][d] += sums[from][d];
+      }
+    }
+    List<Integer> order = new ArrayList<>();
+    for (int t = 0; t < prefix; t++) {
+      order.add(t);
+    }
+    for (int first = 0; first < 2; first++) {
+      for (int t = first; t < x.length; t += 2) {
+        if (t >= prefix && !gone[t]) {
+          order.add(t);
+        }
+      }
+    }
+    if (count == 0) {
+      return x;
+    }
+    double[][] out = new double[order.size()][];
+    sizes = new double[order.size()];
+    for (int i = 0; i < out.length; i++) {
+      int t = order.get(i);
+      sizes[i] = total[t];
+      out[i] = Arrays.stream(sums[t]).map(sum -> sum / total[t]).toArray();
+    }
+    return out;
   }
 
   /** Each head becomes a mixture of all. */
