@@ -16,7 +16,10 @@ import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.VisionTransformer;
 
-/** A run whose patches a third model chooses, from all of them in the first epoch to a quarter. */
+/**
+ * A run whose patches a third model chooses, from all of them in the first epoch to a quarter; the
+ * teacher sees larger images than the student, and merges tokens.
+ */
 class MaskingProcessTest {
   private static final int EPOCHS = 4;
 
@@ -41,6 +44,11 @@ class MaskingProcessTest {
   void train_thirdModelChooses_teachersBeginBeforeTheStudentAndKeepFollowsTheEpochs()
       throws IOException {
     String[] masking = {
+      "data.train=generated:classes=3,images=48,size=32,patch=8,seed=1,split=train",
+      "data.eval=generated:classes=3,images=24,size=32,patch=8,seed=1,split=eval",
+      "teacher.model=vit:image=24,patch=4,width=24,depth=2,heads=2,classes=3",
+      "teacher.image=native",
+      "teacher.merge=3",
       "masking.criterion=model",
       "masking.model=auto",
       "masking.weights=" + third(1),

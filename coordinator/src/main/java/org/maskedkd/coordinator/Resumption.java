@@ -61,6 +61,7 @@ final class Resumption {
       Map.ofEntries(
           Map.entry("schedule.stale-masks", "0"),
           Map.entry("student.train", "\"all\""),
+          Map.entry("teacher.image", "\"upsampled\""),
           Map.entry("teacher.merge", "0"),
           Map.entry("masking.who", "\"teacher\""),
           Map.entry("augmentation.rand-augment", "\"\""),

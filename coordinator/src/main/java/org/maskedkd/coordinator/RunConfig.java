@@ -64,6 +64,16 @@ public record RunConfig(
     MODEL
   }
 
+  /** What a teacher of another resolution sees. */
+  public enum TeacherImage {
+    /** The student's view, resampled. */
+    @JsonProperty("upsampled")
+    UPSAMPLED,
+    /** The same view, made from the source's own pixels. */
+    @JsonProperty("native")
+    NATIVE
+  }
+
   /** Who sees the kept patches alone. */
   public enum Who {
     /** The teacher, and the student sees all. */
@@ -148,6 +158,7 @@ public record RunConfig(
       String model,
       String weights,
       Precision precision,
+      TeacherImage image,
       int merge,
       int threads,
       int replicas,

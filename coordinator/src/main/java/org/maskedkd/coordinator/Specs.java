@@ -54,6 +54,7 @@ final class Specs {
             .setBatch(config.schedule().batch());
     if (teacher != null) {
       open.setTeacherGrid(teacher.getGrid())
+          .setTeacherImageNative(config.teacher().image() == RunConfig.TeacherImage.NATIVE)
           .setTeacherBlocks(teacher.getBlocks())
           .setObjective(objective(config));
     }

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.maskedkd.schedule.Cost;
 import org.maskedkd.schedule.Costs;
+import org.maskedkd.schedule.Operation;
 import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.Schedule;
 import org.maskedkd.schedule.SchedulePlanner;
@@ -67,6 +69,29 @@ class BareStepTest {
 
     assertThat(BareStep.seconds(step(schedule, span -> span.index() == 1 ? Double.NaN : 1)))
         .isNull();
+  }
+
+  @Test
+  void seconds_forwardsThatChooseFirst_countBoth() {
+    Schedule schedule = SchedulePlanner.plan(Order.EAGER, List.of(2, 4, 6, 4), 16, 1);
+    MeasuredStep whole = step(schedule, span -> span.duration() / 2);
+    List<Span> split =
+        whole.spans().stream()
+            .flatMap(
+                span ->
+                    span.operation() == Operation.FORWARD
+                        ? Stream.of(part(span, Operation.CHOOSE), part(span, Operation.FORWARD))
+                        : Stream.of(span))
+            .toList();
+
+    assertThat(BareStep.seconds(new MeasuredStep(1, schedule, 1, 0, whole.end(), 0, split, 0)))
+        .isEqualTo(BareStep.seconds(whole));
+  }
+
+  /** Half of its processor time. */
+  private static Span part(Span span, Operation operation) {
+    return new Span(
+        span.device(), operation, span.index(), span.start(), span.end(), span.cpu() / 2);
   }
 
   private static MeasuredStep step(Schedule schedule, ToDoubleFunction<Span> cpu) {

@@ -214,6 +214,8 @@ class ConfigLoaderTest {
         "augmentation.recipe=diet | augmentation.recipe is \"\"diet\"\", expected one of deit, simple",
         "data.shuffle-shards=-1 | data.shuffle-shards is -1",
         "checkpoint.keep=0 | checkpoint.keep is 0",
+        "teacher.merge=-1 | teacher.merge is -1",
+        "teacher.image=large | one of upsampled, native",
         "teacher.replicas=0 | teacher.replicas is 0",
         "deterministic=maybe | deterministic is \"maybe\"",
         "name=../x | name is",

@@ -1,6 +1,7 @@
 package org.maskedkd.data;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Random erasing with one noise value per sample (timm's {@code pixel} mode). The noise is normal
@@ -45,8 +46,12 @@ final class Erasing {
     return quantiles;
   }
 
-  /** Erases a rectangle of the {@code [3, size, size]} image that starts at {@code offset}. */
-  void erase(byte[] images, int offset, int size, Draws draws) {
+  /**
+   * Erases a rectangle of the {@code [3, size, size]} image that starts at {@code offset}.
+   *
+   * @return it; null if none was found that fits
+   */
+  Framing.@Nullable Box erase(byte[] images, int offset, int size, Draws draws) {
     double logMin = StrictMath.log(RATIO_MIN);
     for (int i = 0; i < ATTEMPTS; i++) {
       double area = draws.uniform(AREA_MIN, AREA_MAX) * size * size;
@@ -56,10 +61,38 @@ final class Erasing {
       if (h < size && w < size) {
         int top = draws.below(size - h + 1);
         int left = draws.below(size - w + 1);
-        fill(images, offset, size, new Framing.Box(top, left, h, w), draws);
-        return;
+        Framing.Box box = new Framing.Box(top, left, h, w);
+        fill(images, offset, size, box, draws);
+        return box;
       }
     }
+    return null;
+  }
+
+  /**
+   * Erases the same of the same image at another size, with the same noise: each pixel gets that of
+   * the nearest one.
+   *
+   * @param box what {@link #erase} did to {@code images}
+   */
+  static void repeat(
+      Framing.Box box, byte[] images, int offset, int size, byte[] others, int start, int other) {
+    Framing.Box scaled = box.scaled(size, other);
+    for (int c = 0; c < 3; c++) {
+      for (int y = scaled.top(); y < scaled.top() + scaled.height(); y++) {
+        int row = offset + (c * size + nearest(y, other, size, box.top(), box.height())) * size;
+        for (int x = scaled.left(); x < scaled.left() + scaled.width(); x++) {
+          others[start + (c * other + y) * other + x] =
+              images[row + nearest(x, other, size, box.left(), box.width())];
+        }
+      }
+    }
+  }
+
+  /** Within the rectangle, though its edges were rounded. */
+  private static int nearest(int at, int other, int size, int first, int count) {
+    int there = (int) ((at + 0.5) * size / other);
+    return Math.max(first, Math.min(first + count - 1, there));
   }
 
   private void fill(byte[] images, int offset, int size, Framing.Box box, Draws draws) {

@@ -8,6 +8,7 @@ public final class EvalBatches extends Batches {
   private final ImageSource source;
   private final int batch;
   private final int size;
+  private final int second;
   private static final int SMALL = 128;
 
   private final double evalCrop;
@@ -20,14 +21,25 @@ public final class EvalBatches extends Batches {
    *     right size is left as it is
    */
   public EvalBatches(ImageSource source, int batch, int size, double evalCrop) {
+    this(source, batch, size, /* second= */ 0, evalCrop);
+  }
+
+  /**
+   * With each image at a second size, too.
+   *
+   * @param second its height and width in pixels, for {@link Batch#second}; 0 for none
+   */
+  public EvalBatches(ImageSource source, int batch, int size, int second, double evalCrop) {
     if (batch < 1 || size < 1 || !(evalCrop > 0 && evalCrop <= 1)) {
       throw new IllegalArgumentException(
           "a batch of %d images of %d pixels cut to %s cannot be".formatted(batch, size, evalCrop));
     }
     imageBytes(batch, size);
+    imageBytes(batch, second);
     this.source = source;
     this.batch = batch;
     this.size = size;
+    this.second = second;
     this.evalCrop = evalCrop;
   }
 
@@ -50,14 +62,32 @@ public final class EvalBatches extends Batches {
       targets[i * classes + labels[i]] = 1;
     }
     byte[] images = new byte[imageBytes(count, size)];
-    return new Batch(step, 0, count, size, classes, images, targets, labels, indices);
+    return new Batch(
+        step,
+        0,
+        count,
+        size,
+        classes,
+        images,
+        targets,
+        labels,
+        indices,
+        Batch.Second.empty(count, second));
   }
 
   @Override
   void fill(Batch batch, int position) {
-    Image image = Framing.center(source.decode(batch.indices()[position]), size, evalCrop);
-    int bytes = batch.imageBytes();
-    System.arraycopy(image.rgb(), 0, batch.images(), position * bytes, bytes);
+    Image decoded = source.decode(batch.indices()[position]);
+    put(Framing.center(decoded, size, evalCrop), batch.images(), position);
+    Batch.Second other = batch.second();
+    if (other != null) {
+      put(Framing.center(decoded, other.size(), evalCrop), other.images(), position);
+    }
+  }
+
+  private static void put(Image image, byte[] images, int position) {
+    int bytes = image.rgb().length;
+    System.arraycopy(image.rgb(), 0, images, position * bytes, bytes);
   }
 
   @Override

@@ -5,7 +5,23 @@ final class Framing {
   private static final int ATTEMPTS = 10;
 
   /** A rectangle of pixels. */
-  record Box(int top, int left, int height, int width) {}
+  record Box(int top, int left, int height, int width) {
+
+    /** The same part of an image of {@code to} pixels instead of {@code from}, edges rounded. */
+    Box scaled(int from, int to) {
+      int newTop = Framing.scaled(top, from, to);
+      int newLeft = Framing.scaled(left, from, to);
+      return new Box(
+          newTop,
+          newLeft,
+          Framing.scaled(top + height, from, to) - newTop,
+          Framing.scaled(left + width, from, to) - newLeft);
+    }
+  }
+
+  private static int scaled(int edge, int from, int to) {
+    return (int) Math.rint((double) edge * to / from);
+  }
 
   private Framing() {}
 
@@ -51,13 +67,20 @@ final class Framing {
     return new Box((height - h) / 2, (width - w) / 2, h, w);
   }
 
-  static Image padded(Image image, int size, Augment augment, Draws draws) {
+  /**
+   * A {@link Augment.Crop#PAD} crop.
+   *
+   * @param size that the padding is in pixels of, and an image of which is taken as it is
+   * @param wanted height and width of the result: {@code size}, or another one that shows the same
+   */
+  static Image padded(Image image, int size, int wanted, Augment augment, Draws draws) {
     boolean fits = image.height() == size && image.width() == size;
-    Image square = fits ? image : center(image, size, augment.evalCrop());
+    Image square =
+        fits ? Resize.to(image, wanted, wanted) : center(image, wanted, augment.evalCrop());
     int padding = augment.cropping().padding();
     int top = draws.below(2 * padding + 1) - padding;
     int left = draws.below(2 * padding + 1) - padding;
-    return shift(square, top, left);
+    return shift(square, scaled(top, size, wanted), scaled(left, size, wanted));
   }
 
   /** Pixel (y, x) becomes what was at (y + top, x + left), black where nothing was. */

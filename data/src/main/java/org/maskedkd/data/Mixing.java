@@ -38,6 +38,11 @@ record Mixing(double lambda, Framing.@Nullable Box box) {
     return new Mixing(1 - (double) box.height() * box.width() / ((double) size * size), box);
   }
 
+  /** The same for images of {@code to} pixels instead of {@code from}. */
+  Mixing scaled(int from, int to) {
+    return box == null ? this : new Mixing(lambda, box.scaled(from, to));
+  }
+
   /** Mixes images {@code i} and {@code j} of {@code [count, 3, size, size]}, both at once. */
   void apply(byte[] images, int i, int j, int size) {
     int bytes = 3 * size * size;

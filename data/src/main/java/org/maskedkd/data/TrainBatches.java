@@ -21,6 +21,7 @@ public final class TrainBatches extends Batches {
   private final EpochOrder order;
   private final int batch;
   private final int size;
+  private final int second;
   private final long seed;
   private final long stepsPerEpoch;
 
@@ -47,6 +48,25 @@ public final class TrainBatches extends Batches {
       double[] std,
       int shuffleShards,
       long seed) {
+    this(source, batch, size, /* second= */ 0, augment, mean, std, shuffleShards, seed);
+  }
+
+  /**
+   * With each image at a second size, too.
+   *
+   * @param second its height and width in pixels, for {@link Batch#second}; 0 for none
+   * @throws DataException when there are fewer images than make one batch
+   */
+  public TrainBatches(
+      ImageSource source,
+      int batch,
+      int size,
+      int second,
+      Augment augment,
+      double[] mean,
+      double[] std,
+      int shuffleShards,
+      long seed) {
     if (batch < 1 || size < 1 || shuffleShards < 0) {
       throw new IllegalArgumentException(
           "a batch of %d images of %d pixels, with %d shards shuffled together, cannot be"
@@ -58,10 +78,12 @@ public final class TrainBatches extends Batches {
               .formatted(batch, source.size()));
     }
     imageBytes(batch, size);
+    imageBytes(batch, second);
     Erasing.requireStatistics(mean, std);
     this.source = source;
     this.batch = batch;
     this.size = size;
+    this.second = second;
     this.augment = augment;
     this.erasing = new Erasing(mean, std);
     this.randAugment =
@@ -94,7 +116,17 @@ public final class TrainBatches extends Batches {
     int classes = source.classes().size();
     byte[] images = new byte[imageBytes(batch, size)];
     float[] targets = new float[Math.multiplyExact(batch, classes)];
-    return new Batch(step, epoch, batch, size, classes, images, targets, labels, indices);
+    return new Batch(
+        step,
+        epoch,
+        batch,
+        size,
+        classes,
+        images,
+        targets,
+        labels,
+        indices,
+        Batch.Second.empty(batch, second));
   }
 
   /** Where a sample stands in its epoch. */
@@ -105,32 +137,49 @@ public final class TrainBatches extends Batches {
   @Override
   void fill(Batch batch, int position) {
     long place = place(batch.step(), position);
-    Image image = frame(source.decode(batch.indices()[position]), batch.epoch(), place);
+    Image decoded = source.decode(batch.indices()[position]);
     int offset = position * batch.imageBytes();
-    System.arraycopy(image.rgb(), 0, batch.images(), offset, batch.imageBytes());
-    if (draws(Draws.Stream.FLIP, batch.epoch(), place).chance(augment.flip())) {
-      Framing.flip(batch.images(), offset, size);
-    }
-    if (randAugment != null) {
-      Draws drawn = draws(Draws.Stream.RAND_AUGMENT, batch.epoch(), place);
-      randAugment.apply(batch.images(), offset, size, fill, drawn);
-    }
-    if (augment.colorJitter() > 0) {
-      Draws drawn = draws(Draws.Stream.COLOR_JITTER, batch.epoch(), place);
-      new ColorJitter(augment.colorJitter()).apply(batch.images(), offset, size, drawn);
-    }
+    view(decoded, batch.images(), offset, size, batch.epoch(), place);
     Draws erase = draws(Draws.Stream.ERASE, batch.epoch(), place);
-    if (erase.chance(augment.erasing())) {
-      erasing.erase(batch.images(), offset, size, erase);
+    Framing.Box erased =
+        erase.chance(augment.erasing()) ? erasing.erase(batch.images(), offset, size, erase) : null;
+    Batch.Second other = batch.second();
+    if (other != null) {
+      int start = position * other.imageBytes();
+      view(decoded, other.images(), start, other.size(), batch.epoch(), place);
+      if (erased != null) {
+        Erasing.repeat(erased, batch.images(), offset, size, other.images(), start, other.size());
+      }
     }
   }
 
-  private Image frame(Image image, int epoch, long place) {
+  /**
+   * Cuts and varies an image; the draws do not depend on the size.
+   *
+   * @param wanted height and width in pixels
+   */
+  private void view(Image decoded, byte[] images, int offset, int wanted, int epoch, long place) {
+    Image image = frame(decoded, wanted, epoch, place);
+    System.arraycopy(image.rgb(), 0, images, offset, image.rgb().length);
+    if (draws(Draws.Stream.FLIP, epoch, place).chance(augment.flip())) {
+      Framing.flip(images, offset, wanted);
+    }
+    if (randAugment != null) {
+      Draws drawn = draws(Draws.Stream.RAND_AUGMENT, epoch, place);
+      randAugment.apply(images, offset, wanted, fill, drawn);
+    }
+    if (augment.colorJitter() > 0) {
+      Draws drawn = draws(Draws.Stream.COLOR_JITTER, epoch, place);
+      new ColorJitter(augment.colorJitter()).apply(images, offset, wanted, drawn);
+    }
+  }
+
+  private Image frame(Image image, int wanted, int epoch, long place) {
     Draws draws = draws(Draws.Stream.CROP, epoch, place);
     return switch (augment.cropping().crop()) {
-      case CENTER -> Framing.center(image, size, augment.evalCrop());
-      case RANDOM_RESIZED -> Framing.randomResized(image, size, augment.cropping(), draws);
-      case PAD -> Framing.padded(image, size, augment, draws);
+      case CENTER -> Framing.center(image, wanted, augment.evalCrop());
+      case RANDOM_RESIZED -> Framing.randomResized(image, wanted, augment.cropping(), draws);
+      case PAD -> Framing.padded(image, size, wanted, augment, draws);
     };
   }
 
@@ -144,6 +193,10 @@ public final class TrainBatches extends Batches {
         Mixing.draw(augment.mix(), size, Draws.of(seed, Draws.Stream.MIX, batch.step()));
     int partner = batch.count() - 1 - position;
     mixing.apply(batch.images(), position, partner, size);
+    Batch.Second other = batch.second();
+    if (other != null) {
+      mixing.scaled(size, other.size()).apply(other.images(), position, partner, other.size());
+    }
     target(mixing, batch, position, partner);
     target(mixing, batch, partner, position);
   }

@@ -60,7 +60,7 @@ class FramingTest {
     int[] seen = new int[9];
 
     for (int i = 0; i < 9000; i++) {
-      Image cut = Framing.padded(image, 8, augment, Draws.of(1, Draws.Stream.CROP, i));
+      Image cut = Framing.padded(image, 8, 8, augment, Draws.of(1, Draws.Stream.CROP, i));
       for (int s = 0; s < 9; s++) {
         if (java.util.Arrays.equals(cut.rgb(), Framing.shift(image, s / 3 - 1, s % 3 - 1).rgb())) {
           seen[s]++;

@@ -38,7 +38,8 @@ final class EvaluationPasses {
     TeacherView view = Objects.requireNonNull(teacherView, "checked before");
     int index = 0;
     int images = 0;
-    try (RunData.EvaluationPass pass = data.evaluation(probe.getImages(), probe.getMicroBatch())) {
+    try (RunData.EvaluationPass pass =
+        data.evaluationForTeachers(probe.getImages(), probe.getMicroBatch())) {
       for (Batch batch : pass) {
         requireOpen(inbox);
         // Nobody's gradient holds this back.
@@ -55,7 +56,7 @@ final class EvaluationPasses {
                   view.needsAttention(probe.getKeep()));
           TeacherView.Kept kept =
               view.choose(
-                  RunData.images(batch, 0, count),
+                  TeacherView.Images.of(batch, 0, count),
                   count,
                   result.saliency(),
                   probe.getKeep(),

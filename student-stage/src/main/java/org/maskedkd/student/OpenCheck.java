@@ -64,6 +64,12 @@ final class OpenCheck {
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
     long guide = spec.hasTeacherGrid() ? masking(spec, model, dataRoot) : 0;
     Objective.of(spec, model);
+    Grid grid = spec.getTeacherGrid();
+    if (spec.getTeacherImageNative() && grid.getImageHeight() != grid.getImageWidth()) {
+      throw new IllegalArgumentException(
+          "teacher.image is native, which makes square images as the student's are, but the teacher's are %dx%d: expected upsampled"
+              .formatted(grid.getImageHeight(), grid.getImageWidth()));
+    }
     memory(spec, model, guide);
     return found;
   }
@@ -148,16 +154,19 @@ final class OpenCheck {
           "training %s takes at least %d bytes of memory, this machine has %d"
               .formatted(model.canonical(), weights, machine));
     }
-    long batch = 3L * model.imageHeight() * model.imageWidth() * spec.getBatch();
+    int second = RunData.second(spec, model);
+    long pixels = (long) model.imageHeight() * model.imageWidth() + (long) second * second;
+    long batch = 3L * pixels * spec.getBatch();
     long heap = Runtime.getRuntime().maxMemory();
     if (batch > Integer.MAX_VALUE / 2 || BATCHES * batch > heap) {
       throw new IllegalArgumentException(
-          "%d batches of %d images of %dx%d take %d bytes, and the student's Java heap has %d: choose a smaller batch or start the student with a larger -Xmx"
+          "%d batches of %d images of %dx%d%s take %d bytes, and the student's Java heap has %d: choose a smaller batch or start the student with a larger -Xmx"
               .formatted(
                   BATCHES,
                   spec.getBatch(),
                   model.imageHeight(),
                   model.imageWidth(),
+                  second == 0 ? "" : " and, for the teacher, %1$dx%1$d".formatted(second),
                   BATCHES * batch,
                   heap));
     }

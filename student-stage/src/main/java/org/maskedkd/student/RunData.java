@@ -21,6 +21,7 @@ import org.maskedkd.data.Subset;
 import org.maskedkd.data.TrainBatches;
 import org.maskedkd.data.Turns;
 import org.maskedkd.proto.v1.DataSpec;
+import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.vit.ModelConfig;
 
@@ -35,6 +36,7 @@ final class RunData implements AutoCloseable {
   private final SourceOptions sourceOptions;
   private final long seed;
   private final int size;
+  private final int second;
   private final int workers;
   private final double evalCrop;
 
@@ -50,6 +52,7 @@ final class RunData implements AutoCloseable {
     this.sourceOptions = options;
     this.seed = spec.getSeed();
     this.size = config.imageHeight();
+    this.second = second(spec, config);
     this.workers = Math.max(1, spec.getData().getWorkers());
     this.evalCrop = Augmenting.evalCrop(spec.getAugmentation(), size);
     this.prefetcher =
@@ -58,6 +61,7 @@ final class RunData implements AutoCloseable {
                 train,
                 spec.getBatch(),
                 size,
+                second,
                 Augmenting.of(spec.getAugmentation(), size),
                 config.meanValues(),
                 config.stdValues(),
@@ -106,6 +110,23 @@ final class RunData implements AutoCloseable {
     }
   }
 
+  /**
+   * Size in pixels of the images that the teacher gets beside the student's; 0 if it sees these, or
+   * theirs resampled.
+   */
+  static int second(OpenStudent spec, VitConfig student) {
+    Grid grid = spec.getTeacherGrid();
+    boolean own =
+        spec.getTeacherImageNative()
+            && spec.hasTeacherGrid()
+            && grid.getImageHeight() != student.imageHeight();
+    return own ? grid.getImageHeight() : 0;
+  }
+
+  int second() {
+    return second;
+  }
+
   /** Images {@code [from, to)} of a batch: uint8 {@code [to-from, 3, size, size]}, a view. */
   static ByteBuffer images(Batch batch, int from, int to) {
     int perImage = batch.images().length / batch.count();
@@ -138,9 +159,18 @@ final class RunData implements AutoCloseable {
    * @param images the first so many of a seeded choice that is balanced over the classes; 0 for all
    */
   EvaluationPass evaluation(int images, int batch) {
+    return evaluation(images, batch, /* second= */ 0);
+  }
+
+  /** The same with what the teacher gets. */
+  EvaluationPass evaluationForTeachers(int images, int batch) {
+    return evaluation(images, batch, second);
+  }
+
+  private EvaluationPass evaluation(int images, int batch, int second) {
     // The subset would close what it stands on, and the evaluation set outlives this pass.
     ImageSource source = images == 0 ? eval : Subset.balanced(new Borrowed(eval), images, seed);
-    return new EvaluationPass(new EvalBatches(source, batch, size, evalCrop), workers);
+    return new EvaluationPass(new EvalBatches(source, batch, size, second, evalCrop), workers);
   }
 
   /** One walk over evaluation images. */

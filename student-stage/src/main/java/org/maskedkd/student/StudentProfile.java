@@ -30,19 +30,25 @@ final class StudentProfile {
   private final ModelConfig config;
   private final @Nullable TeacherView teacherView;
   private final double dropPath;
+  private final int second;
 
   /** After the last forward, its activations held. */
   private long residentBytes;
 
+  /**
+   * @param second size of the images that the teacher gets beside the student's; 0 if it does not
+   */
   StudentProfile(
       StudentDevice device,
       ModelConfig config,
       @Nullable TeacherView teacherView,
-      double dropPath) {
+      double dropPath,
+      int second) {
     this.device = device;
     this.config = config;
     this.teacherView = teacherView;
     this.dropPath = dropPath;
+    this.second = second;
   }
 
   /**
@@ -122,10 +128,15 @@ final class StudentProfile {
         size,
         side,
         config.classes(),
-        new byte[Math.multiplyExact(size, config.channels() * side * config.imageWidth())],
+        blankImages(size, side, config.imageWidth()),
         new float[size * config.classes()],
         new int[size],
-        new int[size]);
+        new int[size],
+        second == 0 ? null : new Batch.Second(second, blankImages(size, second, second)));
+  }
+
+  private byte[] blankImages(int count, int height, int width) {
+    return new byte[Math.multiplyExact(count, config.channels() * height * width)];
   }
 
   /** A gradient, and features of which nothing is to be learned. */

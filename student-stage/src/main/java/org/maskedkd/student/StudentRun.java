@@ -377,7 +377,11 @@ final class StudentRun implements AutoCloseable {
       return StudentEvent.newBuilder()
           .setProfiled(
               new StudentProfile(
-                      device, forward.config(), teacherView, spec.getStudent().getDropPath())
+                      device,
+                      forward.config(),
+                      teacherView,
+                      spec.getStudent().getDropPath(),
+                      data.second())
                   .measure(request, inbox::isClosed))
           .build();
     } finally {

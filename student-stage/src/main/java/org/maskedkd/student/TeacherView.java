@@ -3,6 +3,8 @@ package org.maskedkd.student;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.data.Batch;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.tensor.Filter;
 import org.maskedkd.tensor.Ops;
@@ -13,7 +15,8 @@ import org.maskedkd.vit.ModelConfig;
 /**
  * What the teacher gets to see of the student's images: the chosen patches, cut on the teacher's
  * grid from the same uint8 pixels that the student trains on. A teacher of another resolution sees
- * the student's view resampled (App. C of the paper, `upsampled`).
+ * the student's view resampled (App. C of the paper, `upsampled`), or one of its own that was made
+ * from the source's pixels (`native`).
  */
 final class TeacherView {
   private static final int MAX_SIDE = 4096;
@@ -68,6 +71,26 @@ final class TeacherView {
    */
   record Kept(int[] indices, ByteBuffer patches, int images, int perImage, int patchBytes) {}
 
+  /**
+   * Images to choose and cut from.
+   *
+   * @param students uint8 {@code [count, channels, height, width]} at the student's resolution
+   * @param teachers the same at the teacher's; null where it sees the student's
+   */
+  record Images(ByteBuffer students, @Nullable ByteBuffer teachers) {
+    /** Images {@code [from, to)} of a batch, views. */
+    static Images of(Batch batch, int from, int to) {
+      Batch.Second second = batch.second();
+      if (second == null) {
+        return new Images(RunData.images(batch, from, to), null);
+      }
+      int perImage = second.images().length / batch.count();
+      return new Images(
+          RunData.images(batch, from, to),
+          ByteBuffer.wrap(second.images(), from * perImage, (to - from) * perImage).slice());
+    }
+  }
+
   /** Whether the student's attention is needed for choosing. */
   boolean needsAttention(double keep) {
     return choice.needsStudent(kept(keep), rows * columns);
@@ -88,19 +111,19 @@ final class TeacherView {
   }
 
   /**
-   * @param images uint8 {@code [count, channels, height, width]} at the student's resolution
    * @param saliency one score map per image on the student's grid; not read where it is not needed
    * @param step with {@code firstPosition} seeds the random criterion
    */
   Kept choose(
-      ByteBuffer images, int count, float[][] saliency, double keep, long step, int firstPosition) {
-    float[][] scores = choice.scores(images, count, saliency, kept(keep), rows * columns);
+      Images images, int count, float[][] saliency, double keep, long step, int firstPosition) {
+    float[][] scores =
+        choice.scores(images.students(), count, saliency, kept(keep), rows * columns);
     return byScores(images, count, scores, keep, step, firstPosition);
   }
 
   /** As {@link #choose}, from the score maps that count, a guide's where there is one. */
   Kept byScores(
-      ByteBuffer images, int count, float[][] scores, double keep, long step, int firstPosition) {
+      Images images, int count, float[][] scores, double keep, long step, int firstPosition) {
     int[] indices = indices(count, scores, keep, step, firstPosition);
     ByteBuffer pixels = atTeachersResolution(images, count);
     int k = kept(keep);
@@ -112,7 +135,11 @@ final class TeacherView {
     return choice.all(saliency, count, rows, columns, kept(keep), step, firstPosition);
   }
 
-  private ByteBuffer atTeachersResolution(ByteBuffer images, int count) {
+  private ByteBuffer atTeachersResolution(Images all, int count) {
+    if (all.teachers() != null) {
+      return all.teachers();
+    }
+    ByteBuffer images = all.students();
     if (grid.getImageHeight() == student.imageHeight()
         && grid.getImageWidth() == student.imageWidth()) {
       return images;

@@ -79,7 +79,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     int count = to - from;
     TeacherView.Kept kept =
         teacherView.choose(
-            RunData.images(batch, from, to),
+            TeacherView.Images.of(batch, from, to),
             count,
             new float[0][],
             plan.getKeep(),
@@ -108,7 +108,12 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     float[] @Nullable [] drops = DropPath.scales(seed, step, from, count, config, dropPath);
     TeacherView.Kept kept =
         teacherView.choose(
-            images, count, device.saliency(images, count, drops), plan.getKeep(), step, from);
+            TeacherView.Images.of(next, from, to),
+            count,
+            device.saliency(images, count, drops),
+            plan.getKeep(),
+            step,
+            from);
     ahead.handedOver(plan, index, kept.indices());
     spans.add(timer.stop("look-ahead", index));
     MicroBatchMessages.offered(key(step, index), kept).forEach(send);
@@ -144,12 +149,13 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       remember(index, stale);
       agreement.add(stale, fresh, count);
     } else if (teacherView != null && !offered.get(index)) {
+      TeacherView.Images both = TeacherView.Images.of(batch, from, to);
       kept =
           mask == null
               ? teacherView.choose(
-                  images, count, activations.saliency(), plan.getKeep(), plan.getStep(), from)
+                  both, count, activations.saliency(), plan.getKeep(), plan.getStep(), from)
               : teacherView.byScores(
-                  images, count, mask.scores(), plan.getKeep(), plan.getStep(), from);
+                  both, count, mask.scores(), plan.getKeep(), plan.getStep(), from);
       remember(index, kept.indices());
     }
     float[] logits = activations.logits();

@@ -67,7 +67,8 @@ class PatchChoiceTest {
 
   private static int[] chosen(Masking masking, @Nullable Guide guide, long step) {
     TeacherView view = new TeacherView(GRID, STUDENT, new PatchChoice(masking, STUDENT, guide, 3));
-    return view.choose(images(), COUNT, scores(), KEEP, step, 0).indices();
+    return view.choose(new TeacherView.Images(images(), null), COUNT, scores(), KEEP, step, 0)
+        .indices();
   }
 
   private static int[] ofImage(int[] indices, int image) {
@@ -137,6 +138,30 @@ class PatchChoiceTest {
         assertThat(ofImage(chosen, image)).isEqualTo(PatchSelection.topK(onGrid, 8));
       }
     }
+  }
+
+  @Test
+  void choose_teachersOwnImages_cutsFromThem() {
+    Grid grid = GRID.toBuilder().setImageHeight(24).setImageWidth(24).build();
+    byte[] large = new byte[COUNT * 3 * 24 * 24];
+    new SplittableRandom(8).nextBytes(large);
+    TeacherView view =
+        new TeacherView(
+            grid,
+            STUDENT,
+            new PatchChoice(by(Masking.Criterion.CRITERION_STUDENT).build(), STUDENT, null, 3));
+
+    TeacherView.Kept kept =
+        view.choose(
+            new TeacherView.Images(images(), ByteBuffer.wrap(large)), COUNT, scores(), KEEP, 1, 0);
+
+    assertThat(kept.perImage()).isEqualTo(18);
+    int patch = kept.indices()[18 + 4];
+    // Of the second image's fifth patch: the second channel's third row.
+    byte[] row = new byte[4];
+    kept.patches().get((18 + 4) * 48 + 16 + 2 * 4, row);
+    int from = (3 + 1) * 24 * 24 + (patch / 6 * 4 + 2) * 24 + patch % 6 * 4;
+    assertThat(row).isEqualTo(Arrays.copyOfRange(large, from, from + 4));
   }
 
   @Test
