@@ -58,6 +58,8 @@ final class FlopsCommand implements Runnable {
       description =
           "A model whose attention chooses the patches in the student's place (masking.criterion teacher or model): it sees the whole image.")
   private @Nullable String guide;
+
+  @Option(
       names = "--who",
       defaultValue = "teacher",
       paramLabel = "WHO",

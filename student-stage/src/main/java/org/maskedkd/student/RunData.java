@@ -114,7 +114,7 @@ final class RunData implements AutoCloseable {
    * Size in pixels of the images that the teacher gets beside the student's; 0 if it sees these, or
    * theirs resampled.
    */
-  static int second(OpenStudent spec, VitConfig student) {
+  static int second(OpenStudent spec, ModelConfig student) {
     Grid grid = spec.getTeacherGrid();
     boolean own =
         spec.getTeacherImageNative()

@@ -69,8 +69,7 @@ final class MicroBatchCheck {
   /**
    * @throws IllegalArgumentException naming what was expected, what was found and where
    */
-  Checked check(
-      MicroBatchKey key, Map<String, NamedTensor> tensors, Features asked, int merge) {
+  Checked check(MicroBatchKey key, Map<String, NamedTensor> tensors, Features asked, int merge) {
     String where = "micro-batch " + key.getIndex() + " of step " + key.getStep();
     NamedTensor indices = named(tensors, "kept_indices", DType.DTYPE_INT32, 2, where);
     NamedTensor patches = named(tensors, "kept_patches", DType.DTYPE_UINT8, 3, where);

@@ -25,8 +25,7 @@ interface TeacherDevice {
    * @param merge tokens that each block merges, 0 for none
    * @param features what of inner blocks is wanted beside the logits; nothing where tokens merge
    */
-  Signal forward(
-      ByteBuffer patches, int[] kept, int batch, int merge, FeatureLayers features);
+  Signal forward(ByteBuffer patches, int[] kept, int batch, int merge, FeatureLayers features);
 
   /** Whether all computing is done by the calling thread, whose processor time is then a task's. */
   default boolean onCallingThread() {

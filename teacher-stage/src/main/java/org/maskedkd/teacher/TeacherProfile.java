@@ -45,8 +45,7 @@ final class TeacherProfile {
       ByteBuffer blank = ByteBuffer.allocate(Math.toIntExact(size * bytesPerImage));
       double[] seconds = new double[request.getRepeats()];
       FeatureLayers features =
-          MicroBatchCheck.features(
-              request.getFeatures(), request.getMerge(), config, size, kept);
+          MicroBatchCheck.features(request.getFeatures(), request.getMerge(), config, size, kept);
       device.forward(blank, places, size, request.getMerge(), features);
       for (int i = 0; i < seconds.length; i++) {
         if (abandoned.getAsBoolean()) {

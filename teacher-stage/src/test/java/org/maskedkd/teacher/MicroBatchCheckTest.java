@@ -46,7 +46,8 @@ class MicroBatchCheckTest {
         CHECK.check(
             KEY,
             tensors(indices(2, 2, 0, 3, 1, 2), patches(2, 2, 48)),
-            Features.getDefaultInstance(), 0);
+            Features.getDefaultInstance(),
+            0);
     assertThat(checked.batch()).isEqualTo(2);
     assertThat(checked.kept()).containsExactly(0, 3, 1, 2);
     assertThat(checked.patches().bytes().remaining()).isEqualTo(2 * 2 * 48);

@@ -251,10 +251,7 @@ public final class VisionTransformer implements ImageModel {
    * @param sizes [b, n, 1], of how many tokens each is made; null for one each
    */
   private record Trunk(
-      NDArray tokens,
-      @Nullable NDArray sizes,
-      @Nullable NDArray attention,
-      Features features) {}
+      NDArray tokens, @Nullable NDArray sizes, @Nullable NDArray attention, Features features) {}
 
   private Trunk trunk(
       NDArray patches,
@@ -296,7 +293,9 @@ public final class VisionTransformer implements ImageModel {
       Scope.handOver(attention);
     }
     Features found = new Features(tokens, rows);
-    return config.attendsByClass() ? byClass(x, asked, found) : new Trunk(x, null, attention, found);
+    return config.attendsByClass()
+        ? byClass(x, asked, found)
+        : new Trunk(x, null, attention, found);
   }
 
   private NDArray attention(AttentionRow wanted, NDArray qkv) {
