@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
     subcommands = {
       TeacherBenchmark.class,
       KeepBenchmark.class,
+      MemoryBenchmark.class,
       StudentBenchmark.class,
       CoordinatorBenchmark.class,
       DataBenchmark.class,

@@ -49,7 +49,7 @@ final class TeacherBenchmark implements Runnable {
   private void compare(String name) {
     VitConfig config = ModelZoo.parse(name);
     KeptPatches input = KeptPatches.noise(config, microBatch, keep);
-    try (ChildProcess process = teacher(name);
+    try (ChildProcess process = teacher(name, precision, /* threads= */ 1);
         TeacherDriver driver = new TeacherDriver(process.awaitLine("listening "), input);
         TeacherModel model =
             new TeacherModel(
@@ -78,7 +78,8 @@ final class TeacherBenchmark implements Runnable {
     }
   }
 
-  private ChildProcess teacher(String name) {
+  /** A teacher stage of random weights. */
+  static ChildProcess teacher(String name, Precision precision, int threads) {
     return new ChildProcess(
         List.of("-Xmx1g", "-XX:+UseSerialGC"),
         System.getProperty("java.class.path"),
@@ -88,7 +89,7 @@ final class TeacherBenchmark implements Runnable {
             "--model=" + name,
             "--weights=random:1",
             "--precision=" + precision.name().toLowerCase(Locale.ROOT),
-            "--threads=1",
+            "--threads=" + threads,
             "--listen=127.0.0.1:0"));
   }
 
