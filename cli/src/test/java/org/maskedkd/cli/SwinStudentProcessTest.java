@@ -9,8 +9,10 @@ import org.maskedkd.vit.SafetensorsFile;
 
 /** A student of another architecture than its teacher's: one with windows. */
 class SwinStudentProcessTest {
+  /** Its last grid is of 8x8 places, the teacher's of 4x4. */
   private static final String SWIN =
-      "swin:image=16,patch=2,width=8,depths=1/2,heads=1/2,window=4,classes=3";
+      "swin:image=16,patch=1,width=8,depths=1/2,heads=1/2,window=4,classes=3";
+
   private static final String EVAL =
       "generated:classes=3,images=24,size=16,patch=4,seed=1,split=eval";
 

@@ -101,8 +101,8 @@ public final class ModelZoo {
    * {@code pre-norm} (false), {@code class-blocks} (0), {@code text-width} (0), {@code eps} (1e-6),
    * {@code mean} and {@code std} (ImageNet's; one number per channel with {@code /} between).
    *
-   * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown or
-   *     a Swin transformer's, and both values when numbers do not fit
+   * @throws IllegalArgumentException naming the nearest right one when a name or key is unknown,
+   *     both values when numbers do not fit, and the reason when it is a Swin transformer
    */
   public static VitConfig parse(String text) {
     String trimmed = text.strip();

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.WindowOps;
 
@@ -46,9 +47,13 @@ final class SwinBlock {
     this.window = config.window(stage);
     this.shift = config.shift(stage, index);
     int n = window * window;
-    this.places = Tensors.of(constants, relativePlaces(window), (long) n * n);
     int windows = shift == 0 ? 1 : side / window * (side / window);
-    this.mask = Tensors.of(constants, mask(side, window, shift, windows), windows, n, n);
+    // Whatever scope is open where the model is made, these outlive it.
+    try (Scope scope = Scope.open()) {
+      this.places = scope.keep(Tensors.of(constants, relativePlaces(window), (long) n * n));
+      this.mask =
+          scope.keep(Tensors.of(constants, mask(side, window, shift, windows), windows, n, n));
+    }
   }
 
   private static long[] relativePlaces(int window) {

@@ -42,9 +42,9 @@ final class SwinTransformerTest {
   private static final String SEVERAL =
       "swin:image=12,patch=1,width=6,depths=1/2,heads=3/2,window=3,classes=5,channels=1,mean=0,std=1";
 
-  /** A window that is larger than the last grid; sides that an odd window fills. */
+  /** A window that is larger than the last grid. */
   private static final String LARGE =
-      "swin:image=24,patch=2,width=4,depths=2/1/1,heads=1/2/2,window=6,classes=5";
+      "swin:image=16,patch=2,width=4,depths=2/1/1,heads=1/2/2,window=4,classes=5";
 
   private final Scope scope = Scope.open();
   private final Map<String, double[]> values = new LinkedHashMap<>();
@@ -247,6 +247,21 @@ final class SwinTransformerTest {
       Gradients.backward(
           found.logits(), Tensors.of(scope.manager(), new float[] {1, 0, 0, 0, 0}, 1, 5));
       assertThat(gradients.norm()).isFinite().isPositive();
+    }
+  }
+
+  @Test
+  void forward_modelMadeInAScopeThatEnded_isTheSame() {
+    SwinConfig config = config(LARGE);
+    NDArray patches = array(patches(config));
+    ImageModel made;
+    try (Scope inner = Scope.open()) {
+      made = ImageModel.initialised(config, 1, Precision.FP32, Mode.FROZEN);
+    }
+    try (made;
+        ImageModel other = ImageModel.initialised(config, 1, Precision.FP32, Mode.FROZEN)) {
+      assertThat(Tensors.floats(made.forward(patches, null, null, null).logits()))
+          .isEqualTo(Tensors.floats(other.forward(patches, null, null, null).logits()));
     }
   }
 
