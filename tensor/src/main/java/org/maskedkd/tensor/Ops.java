@@ -145,71 +145,6 @@ public final class Ops {
   }
 
   /**
-   * As {@link #frozenSelfAttention}, with the logarithm of each token's size added to the scores
-   * for it (ToMe's proportional attention).
-   *
-   * @param qkv [b, n, 3d]
-   * @param sizes float32 [b, n, 1], all positive
-   * @return [b, n, d]
-   */
-  public static NDArray proportionalAttention(NDArray qkv, NDArray sizes, int heads) {
-    checkHeads(qkv, heads);
-    AttentionKernel kernel = AttentionKernel.of(precision(qkv), /* frozen= */ true);
-    String method =
-        switch (kernel) {
-          case FUSED, PLAIN -> "proportional_attention";
-          case FUSED_WIDENED, PLAIN_WIDENED -> "proportional_attention_widened";
-        };
-    return Script.call(method, qkv, sizes, heads);
-  }
-
-  /**
-   * Which tokens become one (bipartite soft matching of Bolya et al., Token Merging): tokens at
-   * even places look for the one at an odd place whose keys, averaged over the heads, have the
-   * largest cosine with theirs; the {@code count} most similar pairs are merged, earlier ones first
-   * among equals. Tokens before {@code prefix} never are. Computed in float32 whatever the input;
-   * not differentiable.
-   *
-   * @param qkv [b, n, 3d] as for {@link #selfAttention}
-   * @param prefix 1 or 2
-   * @param count 1 to {@code (n - prefix) / 2}
-   * @return int64 [b, n + count], for {@link #mergedSums} and {@link #mergedTokens}
-   */
-  public static NDArray merging(NDArray qkv, int heads, int prefix, int count) {
-    checkHeads(qkv, heads);
-    long most = (qkv.getShape().get(1) - prefix) / 2;
-    if (prefix < 1 || prefix > 2 || count < 1 || count > most) {
-      throw new IllegalArgumentException(
-          "%d of %d tokens cannot be merged, the first %d of which must stay; expected 1 to %d, and 1 or 2 that stay"
-              .formatted(count, qkv.getShape().get(1), prefix, most));
-    }
-    return Script.call("merging", qkv, heads, prefix, count);
-  }
-
-  /**
-   * Sums of the tokens that become one, such as of their sizes.
-   *
-   * @param x float32 [b, n, c]
-   * @param merging of {@link #merging}, with {@code count} merged
-   * @return [b, n - count, c]: those at even places that are left, then those at odd places, each
-   *     in order, the prefix first
-   */
-  public static NDArray mergedSums(NDArray x, NDArray merging, int count) {
-    return Script.call("merged_sums", x, merging, count);
-  }
-
-  /**
-   * Means of the tokens that become one, weighed by their sizes, in float32 and rounded once.
-   *
-   * @param x [b, n, d]
-   * @param sizes float32 [b, n, 1]
-   * @return [b, n - count, d] in the order of {@link #mergedSums}
-   */
-  public static NDArray mergedTokens(NDArray x, NDArray sizes, NDArray merging, int count) {
-    return Script.call("merged_tokens", x, sizes, merging, count);
-  }
-
-  /**
    * {@code x + branch·layerScale·sampleScale}.
    *
    * @param layerScale [d] or null for 1
@@ -275,15 +210,6 @@ public final class Ops {
   /** The mean of the tokens from {@code from} on, in float32: [b, n, d] to [b, d]. */
   public static NDArray meanOfTokens(NDArray x, int from) {
     return Script.call("mean_of_tokens", x, from);
-  }
-
-  /**
-   * As {@link #meanOfTokens}, weighed by the tokens' sizes.
-   *
-   * @param sizes float32 [b, n, 1]
-   */
-  public static NDArray meanOfMerged(NDArray x, NDArray sizes, int from) {
-    return Script.call("mean_of_merged", x, sizes, from);
   }
 
   /** 100 times the cosine between each row of both: [b, d] and [c, d] to [b, c]. */
@@ -415,7 +341,7 @@ public final class Ops {
     return Script.call(method, uint8Images, height, width);
   }
 
-  private static void checkHeads(NDArray qkv, int heads) {
+  static void checkHeads(NDArray qkv, int heads) {
     Shape shape = qkv.getShape();
     if (shape.dimension() != 3 || heads < 1 || shape.get(2) % (3L * heads) != 0) {
       throw new IllegalArgumentException(
@@ -450,7 +376,7 @@ public final class Ops {
     }
   }
 
-  private static Precision precision(NDArray x) {
+  static Precision precision(NDArray x) {
     return isBfloat16(x) ? Precision.BF16 : Precision.FP32;
   }
 

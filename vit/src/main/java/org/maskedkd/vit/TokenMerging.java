@@ -3,8 +3,9 @@ package org.maskedkd.vit;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.tensor.Ops;
+import org.maskedkd.tensor.MergeOps;
 import org.maskedkd.tensor.Scope;
 import org.maskedkd.tensor.Tensors;
 
@@ -52,13 +53,24 @@ public final class TokenMerging implements AutoCloseable {
   }
 
   /**
-   * A block with merging between its attention and its MLP.
+   * All blocks, with merging between attention and MLP of each.
    *
-   * @param x [b, n, d]
-   * @param scope the innermost one, which owns the result
-   * @return [b, n - merged, d]
+   * @param tokens [b, n, d], closed here
+   * @return [b, n - all that were merged, d], of no scope
    */
-  NDArray apply(VitBlock block, NDArray x, Scope scope) {
+  NDArray through(List<VitBlock> blocks, NDArray tokens) {
+    NDArray x = tokens;
+    for (VitBlock block : blocks) {
+      NDArray entered = x;
+      try (entered;
+          Scope scope = Scope.open()) {
+        x = scope.keep(apply(block, x, scope));
+      }
+    }
+    return x;
+  }
+
+  private NDArray apply(VitBlock block, NDArray x, Scope scope) {
     NDArray qkv = block.qkv(x);
     NDArray attended = block.attend(x, qkv, sizes, /* sampleScale= */ null);
     int count = merged(config, (int) x.getShape().get(1), perBlock);
@@ -67,10 +79,10 @@ public final class TokenMerging implements AutoCloseable {
   }
 
   private NDArray merge(NDArray x, NDArray qkv, int count, Scope scope) {
-    NDArray merging = Ops.merging(qkv, config.heads(), config.prefixTokens(), count);
+    NDArray merging = MergeOps.merging(qkv, config.heads(), config.prefixTokens(), count);
     NDArray before = sizes == null ? ones(x.getShape(), scope) : sizes;
-    NDArray tokens = Ops.mergedTokens(x, before, merging, count);
-    NDArray after = scope.keep(Ops.mergedSums(before, merging, count));
+    NDArray tokens = MergeOps.mergedTokens(x, before, merging, count);
+    NDArray after = scope.keep(MergeOps.mergedSums(before, merging, count));
     close();
     sizes = after;
     return tokens;

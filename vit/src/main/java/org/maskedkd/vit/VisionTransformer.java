@@ -10,6 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.GradMode;
+import org.maskedkd.tensor.MergeOps;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.tensor.Scope;
@@ -231,15 +232,8 @@ public final class VisionTransformer implements ImageModel {
       }
       InputChecks.forward(config, patches, kept, null);
       try (GradMode off = GradMode.off()) {
-        NDArray x = embed(patches, kept);
-        for (VitBlock block : blocks) {
-          NDArray entered = x;
-          try (entered;
-              Scope scope = Scope.open()) {
-            x = scope.keep(merging.apply(block, x, scope));
-          }
-        }
-        return output(new Trunk(x, merging.sizes(), null, Features.NONE));
+        NDArray tokens = merging.through(blocks, embed(patches, kept));
+        return output(new Trunk(tokens, merging.sizes(), null, Features.NONE));
       }
     }
   }
@@ -379,7 +373,7 @@ public final class VisionTransformer implements ImageModel {
           case MEAN ->
               sizes == null
                   ? Ops.meanOfTokens(x, config.prefixTokens())
-                  : Ops.meanOfMerged(x, sizes, config.prefixTokens());
+                  : MergeOps.meanOfMerged(x, sizes, config.prefixTokens());
         };
     String norm = ParameterShapes.lastNorm(config);
     NDArray normal =

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.tensor.FrozenLinear;
+import org.maskedkd.tensor.MergeOps;
 import org.maskedkd.tensor.Ops;
 import org.maskedkd.tensor.Precision;
 
@@ -54,7 +55,7 @@ final class VitBlock implements AutoCloseable {
    */
   NDArray attend(NDArray x, NDArray qkv, @Nullable NDArray sizes, @Nullable NDArray sampleScale) {
     NDArray mixed =
-        sizes == null ? attention(qkv) : Ops.proportionalAttention(qkv, sizes, config.heads());
+        sizes == null ? attention(qkv) : MergeOps.proportionalAttention(qkv, sizes, config.heads());
     return Ops.residual(x, linear("attn.proj", mixed), layerScale(1), sampleScale);
   }
 
