@@ -144,6 +144,7 @@ final class CoordinatorBenchmark implements Callable<Integer> {
         teacher: {model: tape}
         data: {train: tape, eval: tape}
         evaluation: {teacher-check-images: 0}
+        report: {images: 0}
         schedule: {epochs: 1, batch: %d, micro-batches: %d}
         """
             .formatted(batch, batch / microBatch));

@@ -392,6 +392,11 @@ final class ConfigChecks {
     atLeast("evaluation.teacher-check-images", c.evaluation().teacherCheckImages(), 0);
     atLeast("checkpoint.every-steps", c.checkpoint().everySteps(), 0);
     atLeast("timeline.steps", c.timeline().steps(), 0);
+    require(
+        c.report().images() >= 0 && c.report().images() <= RunConfig.Report.MOST_IMAGES,
+        "report.images is %s, expected 0 to %s",
+        c.report().images(),
+        RunConfig.Report.MOST_IMAGES);
     atLeast("checkpoint.keep", c.checkpoint().keep(), 1);
   }
 

@@ -141,6 +141,11 @@ final class JsonLines implements AutoCloseable {
    * one.
    */
   static void replace(Path path, String text) {
+    replace(path, text.getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** The same of a file that is no text. */
+  static void replace(Path path, byte[] content) {
     Path aside = path.resolveSibling(path.getFileName() + ".new");
     try {
       try (FileChannel out =
@@ -149,7 +154,7 @@ final class JsonLines implements AutoCloseable {
               StandardOpenOption.CREATE,
               StandardOpenOption.WRITE,
               StandardOpenOption.TRUNCATE_EXISTING)) {
-        ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+        ByteBuffer bytes = ByteBuffer.wrap(content);
         while (bytes.hasRemaining()) {
           out.write(bytes);
         }

@@ -51,6 +51,7 @@ final class Resumption {
           Map.entry("schedule.order", EXACT),
           Map.entry("schedule.profile", NO_EFFECT),
           Map.entry("timeline.", NO_EFFECT),
+          Map.entry("report.", NO_EFFECT),
           Map.entry("evaluation.", "measured otherwise from here on, learned the same"),
           Map.entry("checkpoint.", NO_EFFECT));
 

@@ -27,6 +27,7 @@ public record RunConfig(
     Evaluation evaluation,
     Checkpoint checkpoint,
     Timeline timeline,
+    Report report,
     Tls tls,
     boolean deterministic) {
 
@@ -192,7 +193,7 @@ public record RunConfig(
      * @param epochs of the run
      */
     @JsonIgnore
-    double keepIn(int epoch, int epochs) {
+    public double keepIn(int epoch, int epochs) {
       if (keepEnd == 0 || epoch == 0) {
         return keep;
       }
@@ -371,6 +372,12 @@ public record RunConfig(
 
   /** What is drawn of the run. */
   public record Timeline(int steps) {}
+
+  /** What is recorded for the report alone. */
+  public record Report(int images) {
+    /** More make a report that no one reads. */
+    static final int MOST_IMAGES = 64;
+  }
 
   /** The files with which stages on ports are talked to; all empty for plaintext. */
   public record Tls(String certificate, String key, String authority) {}

@@ -19,8 +19,9 @@ import org.maskedkd.runtime.RunException;
 
 /**
  * The directory of one run: {@code config.yaml}, {@code state.json}, {@code plans.jsonl}, {@code
- * metrics.jsonl}, {@code epochs.jsonl}; the student writes {@code checkpoints/} and the weights
- * beside them. One coordinator at a time may hold it. Not thread-safe.
+ * metrics.jsonl}, {@code epochs.jsonl}, {@code masks.jsonl}; the student writes {@code
+ * checkpoints/} and the weights beside them. One coordinator at a time may hold it. Not
+ * thread-safe.
  */
 public final class RunDirectory implements AutoCloseable {
 
@@ -32,12 +33,14 @@ public final class RunDirectory implements AutoCloseable {
 
   private static final String METRICS = "metrics.jsonl";
   private static final String EPOCHS = "epochs.jsonl";
+  private static final String MASKS = "masks.jsonl";
 
   private final Path path;
   private final FileChannel lockFile;
   private @Nullable JsonLines plans;
   private @Nullable JsonLines metrics;
   private @Nullable JsonLines epochs;
+  private @Nullable JsonLines masks;
 
   private RunDirectory(Path path, FileChannel lockFile) {
     this.path = path;
@@ -176,7 +179,7 @@ public final class RunDirectory implements AutoCloseable {
       ahead.values().forEach(plan -> text.append(plan).append('\n'));
       JsonLines.replace(path.resolve(AHEAD), text.toString());
     }
-    for (String file : List.of(PLANS, METRICS, EPOCHS)) {
+    for (String file : List.of(PLANS, METRICS, EPOCHS, MASKS)) {
       JsonLines.cutBack(
           path.resolve(file), line -> line.has("step") && line.get("step").asLong() <= step);
     }
@@ -195,6 +198,11 @@ public final class RunDirectory implements AutoCloseable {
   /** The evaluations in {@code epochs.jsonl}. */
   List<EpochLine> epochs() {
     return read(EPOCHS, EpochLine.class);
+  }
+
+  /** The patches that were kept of some images, in {@code masks.jsonl}. */
+  List<MaskLine> masks() {
+    return read(MASKS, MaskLine.class);
   }
 
   private <T> List<T> read(String file, Class<T> type) {
@@ -228,6 +236,15 @@ public final class RunDirectory implements AutoCloseable {
     JsonLines.replace(path.resolve(name), content);
   }
 
+  /** The same of a file that is no text. */
+  void replace(String name, byte[] content) {
+    JsonLines.replace(path.resolve(name), content);
+  }
+
+  boolean has(String name) {
+    return Files.isRegularFile(path.resolve(name));
+  }
+
   /** Records a plan; it is on the disk when this returns, so that it can be sent. */
   void add(PlannedStep plan) {
     plans = plans == null ? JsonLines.append(path.resolve(PLANS)) : plans;
@@ -251,8 +268,13 @@ public final class RunDirectory implements AutoCloseable {
     epochs.add(epoch, /* sync= */ true);
   }
 
+  void add(MaskLine line) {
+    masks = masks == null ? JsonLines.append(path.resolve(MASKS)) : masks;
+    masks.add(line, /* sync= */ true);
+  }
+
   private void closeLines() {
-    for (JsonLines file : new JsonLines[] {plans, metrics, epochs}) {
+    for (JsonLines file : new JsonLines[] {plans, metrics, epochs, masks}) {
       if (file != null) {
         file.close();
       }
@@ -260,6 +282,7 @@ public final class RunDirectory implements AutoCloseable {
     plans = null;
     metrics = null;
     epochs = null;
+    masks = null;
   }
 
   /** Where plans were recorded; of a step that is in several places, the last one counts. */

@@ -2,12 +2,7 @@ package org.maskedkd.coordinator;
 
 import java.util.HashMap;
 import java.util.Map;
-import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Probe;
-import org.maskedkd.proto.v1.StudentCommand;
-import org.maskedkd.proto.v1.StudentEvent;
-import org.maskedkd.runtime.ExitCode;
-import org.maskedkd.runtime.RunException;
 
 /**
  * Measures the teachers on evaluation images before anything is learned from them: wrong weights,
@@ -49,40 +44,14 @@ final class TeacherCheck {
     inbox.clear();
     pool.begin(/* step= */ 0, this::answered);
     long began = loop.nanoTime();
-    student.send(StudentCommand.newBuilder().setProbe(probe).build());
-    boolean done = false;
-    while (!done) {
-      StudentEvent event = student.next();
-      switch (event.getEventCase()) {
-        case FORWARDED -> forwarded(probe, event.getForwarded());
-        case PROBE_DONE -> done = event.getProbeDone().getAttempt() == probe.getAttempt();
-        case STEP_FAILED ->
-            throw new RunException(
-                ExitCode.INTERNAL,
-                "the teacher check failed in the student: " + event.getStepFailed().getReason());
-        case STEP_DONE,
-            EVALUATE_PROGRESS,
-            EVALUATED,
-            CHECKPOINTED,
-            RESTORED,
-            EXPORTED,
-            EVENT_NOT_SET ->
-            throw new RunException(
-                ExitCode.INTERNAL,
-                student.name() + " sent " + event.getEventCase() + " in the teacher check");
-      }
-    }
+    ProbePass.run(student, inbox, probe, "the teacher check", this::forwarded);
     loop.runUntil(pending::isEmpty);
     return new Accuracy(
         images, images == 0 ? 0 : (double) correct / images, (loop.nanoTime() - began) / 1e9);
   }
 
-  private void forwarded(Probe probe, Forwarded frame) {
-    if (frame.getKey().getStep() != 0 || frame.getKey().getAttempt() != probe.getAttempt()) {
-      return;
-    }
-    ForwardedBatch micro = inbox.add(frame, probe.getMicroBatch(), true);
-    if (micro != null && micro.work() != null) {
+  private void forwarded(ForwardedBatch micro) {
+    if (micro.work() != null) {
       pending.put(micro.key().getIndex(), micro);
       pool.submit(micro.work());
     }

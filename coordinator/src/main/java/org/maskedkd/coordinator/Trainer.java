@@ -38,6 +38,7 @@ final class Trainer {
   private final StepExecutor steps;
   private final EpochMeans means = new EpochMeans();
   private final StaleMasks staleMasks = new StaleMasks();
+  private final MaskRecords masks;
   private final long stepsPerEpoch;
   private final long lastStep;
   private final int attempt;
@@ -77,6 +78,7 @@ final class Trainer {
     this.plans = plans;
     this.tuning = tuning;
     this.timeline = new Timeline(config.timeline().steps(), directory);
+    this.masks = new MaskRecords(config, stages, directory);
     this.progress = progress;
     this.stop = stop;
     this.state = state;
@@ -131,6 +133,8 @@ final class Trainer {
     progress.begin(from, lastStep, config.schedule().epochs());
     if (from > 0) {
       makeUp(from);
+    } else {
+      masks.beforeTraining();
     }
     for (long step = from + 1; step <= lastStep; step++) {
       boolean planned = newest != null && newest.step() == step;
@@ -311,6 +315,7 @@ final class Trainer {
       progress.epoch(line);
       return;
     }
+    masks.record(step, epoch);
     Evaluated model = evaluate(WeightsChoice.WEIGHTS_CHOICE_MODEL);
     Evaluated ema = config.ema().decay() > 0 ? evaluate(WeightsChoice.WEIGHTS_CHOICE_EMA) : null;
     double top1 = share(model.getTop1(), model);

@@ -82,6 +82,7 @@ class ConfigLoaderTest {
     assertThat(config.student().dropPath()).isEqualTo(0.1);
     assertThat(config.student().mean()).containsExactly(0.485, 0.456, 0.406);
     assertThat(config.distils()).isTrue();
+    assertThat(config.report()).isEqualTo(new RunConfig.Report(8));
     assertThat(config.deterministic()).isTrue();
     assertThat(config.directory()).isEqualTo(Path.of("runs/run"));
   }
@@ -193,6 +194,8 @@ class ConfigLoaderTest {
         "distillation.kind=sofft | one of soft, hard, none",
         "distillation.alpha=1.5 | distillation.alpha is 1.5",
         "distillation.temperature=0 | distillation.temperature is 0.0",
+        "report.images=-1 | report.images is -1, expected 0 to 64",
+        "report.images=65 | report.images is 65",
         "schedule.epochs=0 | schedule.epochs is 0",
         "schedule.epochs=2.5 | schedule.epochs",
         "schedule.epochs=many | schedule.epochs is \"many\"",
