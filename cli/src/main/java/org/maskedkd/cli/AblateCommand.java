@@ -58,6 +58,9 @@ final class AblateCommand implements Callable<Integer> {
     Files.createDirectories(plan.folder());
     Files.writeString(plan.folder().resolve("table.md"), table.toMarkdown());
     Files.writeString(plan.folder().resolve("table.json"), table.toJson() + "\n");
+    if (Report.isPossible(plan.folder())) {
+      tell("report: " + Report.write(plan.folder(), null));
+    }
     PrintWriter terminal = spec.commandLine().getOut();
     terminal.print(json ? table.toJson() + "\n" : table.toMarkdown());
     terminal.flush();

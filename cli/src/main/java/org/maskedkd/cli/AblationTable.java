@@ -113,7 +113,8 @@ final class AblationTable {
     return values.length < 2 ? Double.NaN : Math.sqrt(sum / (values.length - 1));
   }
 
-  private static String text(double[] values) {
+  /** Mean and deviation of shares, in percent. */
+  static String text(double[] values) {
     if (values.length == 0) {
       return "–";
     }

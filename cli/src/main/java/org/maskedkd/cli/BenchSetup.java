@@ -84,6 +84,7 @@ record BenchSetup(
     lines.add("  order: " + which.order().text());
     lines.add("  profile: true");
     lines.add("evaluation: {every-epochs: 0, teacher-check-images: 0}");
+    lines.add("report: {images: 0}");
     lines.add("checkpoint: {every-steps: 0, keep: 1}");
     return String.join("\n", lines) + "\n";
   }

@@ -104,6 +104,7 @@ final class DemoCommand implements Callable<Integer> {
     }
     say.print(table(config, results, times));
     say.printf("%nThe runs, with configuration, metrics, logs and weights: %s%n", folder);
+    say.printf("A page about all of them: %s%n", Report.write(folder, null));
     say.flush();
     return ExitCode.DONE.code();
   }

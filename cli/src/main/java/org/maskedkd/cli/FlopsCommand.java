@@ -166,7 +166,7 @@ final class FlopsCommand implements Runnable {
   }
 
   /** With the prefix that leaves one to four digits before the point. */
-  private static String readable(double macs) {
+  static String readable(double macs) {
     String prefixes = " kMGTP";
     int prefix = 0;
     double value = macs;

@@ -24,6 +24,7 @@ public final class Main {
         new DemoCommand(),
         new TrainCommand(),
         new AblateCommand(),
+        new ReportCommand(),
         new EvaluateCommand(),
         new PredictCommand(),
         new ExportCommand(),

@@ -34,6 +34,7 @@ import picocli.CommandLine.Parameters;
 abstract class RunCommand implements Callable<Integer> {
   private static final Logger log = LoggerFactory.getLogger(RunCommand.class);
   private static final Duration LINE_WITHOUT_TERMINAL = Duration.ofSeconds(10);
+  private static final int REPORT_HEAP_MEGABYTES = 512;
 
   @Option(
       names = {"-c", "--config"},
@@ -148,10 +149,33 @@ abstract class RunCommand implements Callable<Integer> {
     Path logs = dryRun ? temporaryFolder() : directory.resolve("logs");
     Logging.toFile(logs.resolve("coordinator.log"));
     GracefulStop stop = GracefulStop.install();
+    ExitCode code;
     try (Monitor monitor = Monitor.open(management);
         LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      return lead(config, addresses(config, processes), resumes, tls, monitor, stop);
+      code = lead(config, addresses(config, processes), resumes, tls, monitor, stop);
+    }
+    if (code == ExitCode.DONE && startsStages() && !dryRun) {
+      report(directory);
+    }
+    return code;
+  }
+
+  /** In a process of its own, because this one has neither the models nor much memory. */
+  private static void report(Path directory) throws InterruptedException {
+    try {
+      int code =
+          new ProcessBuilder(
+                  JavaCommand.of(
+                      REPORT_HEAP_MEGABYTES, "", List.of("report", directory.toString())))
+              .inheritIO()
+              .start()
+              .waitFor();
+      if (code != ExitCode.DONE.code()) {
+        log.warn("the run is done, but its report ended with exit code {}", code);
+      }
+    } catch (IOException e) {
+      log.warn("the run is done, but its report could not be started", e);
     }
   }
 

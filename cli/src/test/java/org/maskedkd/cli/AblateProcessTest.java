@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Document;
 
 /** A table of two rows and two seeds, one row of which cannot run at first. */
 class AblateProcessTest {
@@ -61,5 +62,14 @@ class AblateProcessTest {
     assertThat(Files.readString(folder.resolve("table/table.md")))
         .contains("| layer | ", " ± ", "2 of 2")
         .doesNotContain("Not in it");
+    Document page = ReportedRun.parse(folder.resolve("table/report.html"));
+    assertThat(ReportedRun.texts(page, "figcaption", "")).hasSize(5);
+    assertThat(ReportedRun.elements(page, "a", "").stream().map(a -> a.getAttribute("href")))
+        .containsExactly(
+            "./alone-seed1/report.html",
+            "./alone-seed2/report.html",
+            "./layer-seed1/report.html",
+            "./layer-seed2/report.html");
+    assertThat(ReportedRun.elements(page, "table", "masks")).hasSize(1);
   }
 }

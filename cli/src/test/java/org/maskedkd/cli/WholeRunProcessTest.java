@@ -6,6 +6,7 @@ import static org.maskedkd.cli.TinyRun.named;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -29,6 +31,7 @@ import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.SafetensorsFile;
 import org.maskedkd.vit.VisionTransformer;
+import org.w3c.dom.Document;
 
 /**
  * One distillation from a folder of images with three processes, and every command that takes its
@@ -113,6 +116,44 @@ class WholeRunProcessTest {
     assertThat(epochs.stream().map(line -> line.get("step").asInt())).containsExactly(4, 8, 12);
     assertThat(epochs)
         .allSatisfy(line -> assertThat(line.get("images").asInt()).isEqualTo(EVAL_IMAGES));
+  }
+
+  @Test
+  void train_threeProcesses_recordsTheMasksOfEvaluationImages() throws IOException {
+    List<JsonNode> masks = run.lines("masks.jsonl");
+    assertThat(masks.stream().map(line -> line.get("step").asInt())).containsExactly(0, 4, 8, 12);
+    assertThat(masks)
+        .allSatisfy(
+            line -> {
+              assertThat(line.get("kept")).hasSize(8);
+              line.get("kept").forEach(image -> assertThat(image).hasSize(KEPT));
+            });
+    BufferedImage picture = ImageIO.read(run.path().resolve("masks.png").toFile());
+    List<int[]> images = new ArrayList<>();
+    for (String path : paths()) {
+      images.add(pixels(ImageIO.read(folder.resolve("eval").resolve(path).toFile())));
+    }
+    for (int i = 0; i < 8; i++) {
+      assertThat(images).contains(pixels(picture.getSubimage(16 * i, 0, 16, 16)));
+    }
+  }
+
+  private static int[] pixels(BufferedImage image) {
+    return image.getRGB(0, 0, 16, 16, null, 0, 16);
+  }
+
+  @Test
+  void train_threeProcesses_writesAReportOfItsFiles() {
+    Document page = ReportedRun.parse(run.path().resolve("report.html"));
+
+    JsonNode last = run.lines("epochs.jsonl").get(EPOCHS - 1);
+    assertThat(ReportedRun.texts(page, "p", "soft").get(0))
+        .isEqualTo("Finished after step 12, epoch 3 of 3.");
+    assertThat(ReportedRun.texts(page, "ul", "cards").get(0))
+        .contains(ReportPage.percent(last.get("top1").asDouble()), "12 steps");
+    assertThat(ReportedRun.elements(page, "div", "warn")).isEmpty();
+    assertThat(ReportedRun.elements(page, "img", "timeline")).hasSize(1);
+    assertThat(ReportedRun.elements(page, "path", "off")).hasSize(4 * 8);
   }
 
   @Test
