@@ -12,7 +12,7 @@ import java.util.stream.DoubleStream;
 final class LineChart {
   static final int WIDTH = 520;
   static final int HEIGHT = 300;
-  static final int LEFT = 58;
+  static final int LEFT = 64;
   static final int RIGHT = 14;
   static final int TOP = 12;
   static final int BOTTOM = 50;

@@ -138,8 +138,8 @@ record RunFiles(
     }
     if (damaged > 0) {
       problems.add(
-          "%d of the %d lines of %s are damaged and left out, the first is line %d"
-              .formatted(damaged, number, file.getFileName(), firstDamaged));
+          "%s: %d of %d lines damaged and left out, the first is line %d"
+              .formatted(file.getFileName(), damaged, number, firstDamaged));
     }
   }
 

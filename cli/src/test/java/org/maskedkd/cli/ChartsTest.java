@@ -103,7 +103,7 @@ class ChartsTest {
             /* legend= */ true);
 
     assertThat(html.toString())
-        .contains("class=\"line s3\" data-name=\"a\" points=\"58,250 506,12\"")
+        .contains("class=\"line s3\" data-name=\"a\" points=\"64,250 506,12\"")
         .contains("data-range=\"0.0 10.0 0.0 6.0\"")
         .doesNotContain("empty");
   }
@@ -129,7 +129,7 @@ class ChartsTest {
 
     assertThat(html.toString())
         .contains("one: 40.00 % ± 2.00", "two: 40.00 %<")
-        .contains("cx=\"282\"", "cx=\"300\"", "cx=\"506\"")
-        .contains("M282 ", "H300");
+        .contains("cx=\"285\"", "cx=\"303\"", "cx=\"506\"")
+        .contains("M285 ", "H303");
   }
 }

@@ -95,8 +95,8 @@ class RunReportTest {
     Element chart = (Element) line.getParentNode();
     // Steps 1 to 8; 75 % of the teacher's images need an axis up to 80.
     assertThat(chart.getAttribute("data-range")).isEqualTo("1.0 8.0 0.0 80.0");
-    assertThat(chart.getAttribute("data-box")).isEqualTo("58 506 250 12");
-    assertThat(line.getAttribute("points")).isEqualTo("250,101.3 506,138.4");
+    assertThat(chart.getAttribute("data-box")).isEqualTo("64 506 250 12");
+    assertThat(line.getAttribute("points")).isEqualTo("253.4,101.3 506,138.4");
   }
 
   @Test
@@ -199,7 +199,7 @@ class RunReportTest {
     Document page = report(run.path());
 
     assertThat(texts(page, "div", "warn").get(0))
-        .contains("2 of the 8 lines of metrics.jsonl are damaged", "the first is line 3")
+        .contains("metrics.jsonl: 2 of 8 lines damaged and left out, the first is line 3")
         .contains("config.yaml cannot be used", "student.modle")
         .contains("state.json is damaged", "student.safetensors");
     assertThat(texts(page, "ul", "cards").get(0)).contains("6 steps in 3 s of steps");
