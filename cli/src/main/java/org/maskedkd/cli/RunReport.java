@@ -6,12 +6,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import org.maskedkd.cli.StepTable.Column;
 
 /** The report of one run. */
@@ -210,73 +208,7 @@ final class RunReport {
                 stepped("imbalance", 0, Column.IMBALANCE, 100)),
             /* legend= */ true);
     html.close();
-    idle();
-  }
-
-  /** How the devices spent the time of all steps. */
-  private void idle() {
-    Map<String, Map<String, Double>> devices = run.steps().idleShares();
-    if (devices.isEmpty()) {
-      html.element("p", "Idle time by cause was not recorded.", "class", "none");
-      return;
-    }
-    Set<String> causes = new LinkedHashSet<>();
-    devices.values().forEach(shares -> causes.addAll(shares.keySet()));
-    List<String> all = new ArrayList<>(causes);
-    html.element("p", "Time of each device over all steps");
-    html.open("div", "class", "bars");
-    devices.forEach(
-        (device, shares) -> {
-          double idle = shares.values().stream().mapToDouble(Double::doubleValue).sum();
-          html.element("span", device);
-          html.open("span", "class", "bar");
-          bar("busy", 1 - idle, 0);
-          for (int i = 0; i < all.size(); i++) {
-            bar(all.get(i), shares.getOrDefault(all.get(i), 0.0), i + 1);
-          }
-          html.close();
-        });
-    html.close();
-    table(devices, all);
-  }
-
-  private void bar(String name, double share, int color) {
-    html.open(
-            "i",
-            "class",
-            "s" + color,
-            "style",
-            String.format(Locale.ROOT, "width:%.2f%%", 100 * Math.max(0, Math.min(1, share))),
-            "title",
-            name + " " + ReportPage.percent(share))
-        .close();
-  }
-
-  private void table(Map<String, Map<String, Double>> devices, List<String> causes) {
-    html.open("div", "class", "scroll").open("table").open("thead").open("tr");
-    html.element("th", "device");
-    key("busy", 0);
-    for (int i = 0; i < causes.size(); i++) {
-      key(causes.get(i), i + 1);
-    }
-    html.close().close().open("tbody");
-    devices.forEach(
-        (device, shares) -> {
-          double idle = shares.values().stream().mapToDouble(Double::doubleValue).sum();
-          html.open("tr").element("td", device);
-          html.element("td", ReportPage.percent(1 - idle), "class", "n");
-          causes.forEach(
-              cause ->
-                  html.element(
-                      "td", ReportPage.percent(shares.getOrDefault(cause, 0.0)), "class", "n"));
-          html.close();
-        });
-    html.close().close().close();
-  }
-
-  private void key(String name, int color) {
-    html.open("th", "class", "n").open("span", "class", "key s" + color).close();
-    html.text(" " + name).close();
+    IdleShares.draw(html, run.steps().idleShares());
   }
 
   private void timeline() {
