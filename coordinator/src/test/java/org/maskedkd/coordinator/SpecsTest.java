@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.OpenStudent;
 
 /** What the stages are told of keys that come to nothing else in the coordinator. */
 class SpecsTest {
   private static OpenStudent student(String... overrides) {
-    return Specs.student(House.config(true, overrides), Toy.GRID);
+    return Specs.student(
+        House.config(true, overrides), ModelInfo.newBuilder().setGrid(Toy.GRID).build());
   }
 
   @Test

@@ -35,13 +35,14 @@ class SecondViewTest {
 
   private static TrainBatches batches(Augment augment, int second) {
     return new TrainBatches(
-        pictures, BATCH, SIZE, second, augment, TestImages.MEAN, TestImages.STD, 3);
+        pictures, BATCH, SIZE, second, augment, TestImages.MEAN, TestImages.STD, 0, 3);
   }
 
   private static Augment augment(String kind) {
     return switch (kind) {
       case "center" -> Augment.none(0.875);
       case "crops" -> Augment.cropsAndFlips(1);
+      case "jitter" -> jitter();
       case "pad" -> Augment.shiftsAndFlips(4);
       case "mixup" -> Augment.cropsAndFlips(1).withMixing(0.8, 0, 1, 0);
       case "cutmix" -> Augment.cropsAndFlips(1).withMixing(0, 1, 1, 1);
@@ -53,8 +54,14 @@ class SecondViewTest {
 
   private static Augment everything() {
     Augment crops = augment("crops");
-    return new Augment(crops.cropping(), 0.5, "rand-m9-mstd0.5-inc1", 1, crops.mix(), 0.25, 0.1, 1)
+    return new Augment(
+            crops.cropping(), 0.5, "rand-m9-mstd0.5-inc1", 0, 1, crops.mix(), 0.25, 0.1, 1)
         .withMixing(0.8, 1, 1, 0.5);
+  }
+
+  private static Augment jitter() {
+    Augment crops = augment("crops");
+    return new Augment(crops.cropping(), 0.5, "", 0.4, 1, crops.mix(), 0, 0.1, 1);
   }
 
   /** Mean distance in levels between the student's view and the other one, brought to its size. */
@@ -81,6 +88,7 @@ class SecondViewTest {
     "center, 48, 3",
     "center, 96, 3",
     "crops, 48, 3",
+    "jitter, 48, 4",
     "crops, 80, 3",
     "pad, 48, 4",
     "mixup, 48, 3",
