@@ -102,11 +102,12 @@ final class AblateCommand implements Callable<Integer> {
     arguments.addAll(cell.overrides());
     Process process =
         new ProcessBuilder(JavaCommand.ofCoordinator(arguments)).redirectErrorStream(true).start();
-    // A terminal's Ctrl-C reaches it by itself; a second signal would end it at once.
+    // A terminal's Ctrl-C reaches it by itself; a second signal would end it at once. Not
+    // process.destroy(), which would close what it still has to say.
     stop.onRequest(
         () -> {
           if (stop.signalExitCode() == ExitCode.TERMINATED.code()) {
-            process.destroy();
+            process.toHandle().destroy();
           }
         });
     try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {

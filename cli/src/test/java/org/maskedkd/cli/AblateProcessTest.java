@@ -38,6 +38,24 @@ class AblateProcessTest {
   }
 
   @Test
+  void ablate_terminated_endsTheRunWithACheckpointAndListsIt() throws IOException {
+    write("0");
+    Path table = folder.resolve("table.yaml");
+    Files.writeString(
+        table, Files.readString(table).replace("schedule.epochs: 1", "schedule.epochs: 500"));
+    MaskedKdProcess process = MaskedKdProcess.start(folder, "ablate", "-c", table.toString());
+    TinyRun run = new TinyRun(folder.resolve("table/alone-seed1"), process).awaitSteps(1);
+
+    process.terminate();
+    process.endsWith(143);
+
+    assertThat(run.checkpoints()).isNotEmpty();
+    assertThat(process.said())
+        .contains("- alone, seed 1: unfinished", "- layer, seed 2: ")
+        .doesNotContain("error inside the program");
+  }
+
+  @Test
   void ablate_rowThatFails_isListedAndRunsWithTheNextCallWhileTheRestStands() throws IOException {
     write("7");
     MaskedKdProcess first = ablate(70);

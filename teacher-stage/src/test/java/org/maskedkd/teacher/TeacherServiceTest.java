@@ -231,9 +231,11 @@ class TeacherServiceTest {
       third.send();
     } while (!joined(third));
 
-    // The one under way when it went, and one each.
-    permits.addAll(List.of(true, true, true));
+    // The one under way when it went, and one each: each answer has a thread of its own to be heard
+    // on.
+    permits.addAll(List.of(true, true));
     take(other.heard);
+    permits.add(true);
     take(third.heard);
     assertThat(order).containsExactly("other", "third");
   }
