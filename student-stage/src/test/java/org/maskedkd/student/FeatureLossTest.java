@@ -241,6 +241,36 @@ class FeatureLossTest {
   }
 
   @Test
+  void of_microBatchesOfWholeGroups_addUpToTheBatch() {
+    FeatureLoss loss = new FeatureLoss(objective(0.5, 2), 7);
+    try (Scope scope = Scope.open()) {
+      double whole = total(scope, loss, 0, SAMPLES);
+      double halves = total(scope, loss, 0, GROUP) + total(scope, loss, GROUP, SAMPLES);
+      assertThat(halves).isCloseTo(whole, within(1e-6 * whole));
+    }
+  }
+
+  /** What the samples {@code from} to {@code to - 1} add to the loss. */
+  private double total(Scope scope, FeatureLoss loss, int from, int to) {
+    String part = from + ":" + to;
+    Features student =
+        new Features(
+            tokens.stream()
+                .map(t -> leaf(scope, t, false, SAMPLES, PATCHES, WIDTH).get(part))
+                .toList(),
+            rows.stream().map(r -> leaf(scope, r, false, SAMPLES, PATCHES).get(part)).toList());
+    Features teacher =
+        new Features(
+            List.of(leaf(scope, theirTokens, false, SAMPLES, KEPT, TEACHER_WIDTH).get(part)),
+            theirRows.stream().map(r -> leaf(scope, r, false, SAMPLES, KEPT).get(part)).toList());
+    long[] places = IntStream.of(PLACES).asLongStream().toArray();
+    NDArray kept = Tensors.of(scope.manager(), places, SAMPLES, KEPT).get(part);
+    FeatureLoss.Place place =
+        new FeatureLoss.Place(PLACE.step(), PLACE.first() + from, to - from, PLACE.batch());
+    return Tensors.floats(loss.of(student, teacher, kept, place).total())[0];
+  }
+
+  @Test
   void of_bothWithWeights_addUp() {
     compare(objective(0.5, 2), 7);
   }
