@@ -391,11 +391,12 @@ class TeacherPoolTest {
 
   @Test
   void handshake_otherProtocol_isRefusedWithBothVersions() {
-    RunException e = refusal(opened -> opened.setProtocolVersion(4));
+    int other = Protocol.PROTOCOL_VERSION_VALUE + 1;
+    RunException e = refusal(opened -> opened.setProtocolVersion(other));
 
     assertThat(e.exitCode()).isEqualTo(ExitCode.INCOMPATIBLE);
     assertThat(e)
-        .hasMessageContaining("version 4")
+        .hasMessageContaining("version " + other)
         .hasMessageContaining("coordinator " + Protocol.PROTOCOL_VERSION_VALUE);
   }
 
