@@ -10,11 +10,11 @@ import org.maskedkd.schedule.Order;
 import org.maskedkd.schedule.SchedulePlanner;
 
 /** Every rule a configuration must keep; all that are broken are told at once. */
-final class ConfigChecks {
+final class ConfigChecks extends RuleChecks {
 
-  private final List<String> broken = new ArrayList<>();
-
-  private ConfigChecks() {}
+  private ConfigChecks() {
+    super(new ArrayList<>());
+  }
 
   /**
    * @throws RunException with {@link ExitCode#USAGE} that names each broken rule with the value
@@ -25,13 +25,15 @@ final class ConfigChecks {
     checks.names(c);
     checks.models(c);
     checks.learning(c);
+    new DistillationChecks(checks.broken()).check(c);
     checks.images(c);
     checks.schedule(c);
     checks.rest(c);
     checks.tls(c);
-    if (!checks.broken.isEmpty()) {
+    if (!checks.broken().isEmpty()) {
       throw new RunException(
-          ExitCode.USAGE, "the configuration cannot be used: " + String.join("; ", checks.broken));
+          ExitCode.USAGE,
+          "the configuration cannot be used: " + String.join("; ", checks.broken()));
     }
   }
 
@@ -89,7 +91,6 @@ final class ConfigChecks {
         keep > 0 && keep <= 1,
         "masking.keep is %s, expected a share of the patches in (0, 1]",
         keep);
-    masking(c);
   }
 
   /** What auto stands for, the stages see. */
@@ -100,42 +101,6 @@ final class ConfigChecks {
             + " a Swin transformer can be student.model",
         key,
         model);
-  }
-
-  private void masking(RunConfig c) {
-    RunConfig.Masking m = c.masking();
-    require(
-        m.keepEnd() >= 0 && m.keepEnd() <= 1,
-        "masking.keep-end is %s, expected a share of the patches in (0, 1], or 0 for masking.keep"
-            + " in all epochs",
-        m.keepEnd());
-    require(
-        m.randomShare() >= 0 && m.randomShare() < 1,
-        "masking.random-share is %s, expected a share of the kept patches in [0, 1); for all of"
-            + " them there is masking.criterion random",
-        m.randomShare());
-    require(
-        m.who() == RunConfig.Who.TEACHER || c.distils(),
-        "masking.who is %s, which masks the student in distillation, found no teacher: expected"
-            + " teacher",
-        m.who().name().toLowerCase(Locale.ROOT));
-    boolean model = m.criterion() == RunConfig.Criterion.MODEL;
-    require(
-        model == !m.weights().isEmpty() && model == !m.model().isEmpty(),
-        "masking.criterion is %s, masking.model '%s' and masking.weights '%s': expected model with"
-            + " both, or another criterion without",
-        m.criterion().name().toLowerCase(Locale.ROOT),
-        m.model(),
-        m.weights());
-    require(
-        m.criterion() != RunConfig.Criterion.TEACHER
-            || !c.teacher().model().isEmpty()
-                && !c.teacher().weights().isEmpty()
-                && !c.teacher().weights().startsWith("random:"),
-        "masking.criterion is teacher, which the student computes with teacher.model and the file"
-            + " teacher.weights; found '%s' and '%s'",
-        c.teacher().model(),
-        c.teacher().weights());
   }
 
   private void statistics(String who, List<Double> mean, List<Double> std) {
@@ -154,7 +119,6 @@ final class ConfigChecks {
   }
 
   private void learning(RunConfig c) {
-    objective(c);
     RunConfig.Optimizer o = c.optimizer();
     require(
         o.layerDecay() > 0 && o.layerDecay() <= 1,
@@ -175,52 +139,6 @@ final class ConfigChecks {
     notNegative("optimizer.weight-decay", o.weightDecay());
     notNegative("optimizer.clip-norm", o.clipNorm());
     belowOne("ema.decay", c.ema().decay());
-  }
-
-  private void objective(RunConfig c) {
-    RunConfig.Distillation d = c.distillation();
-    share("distillation.alpha", d.alpha());
-    positive("distillation.temperature", d.temperature());
-    RunConfig.Manifold m = d.manifold();
-    RunConfig.AttentionMaps a = d.attention();
-    notNegative("distillation.manifold.weight", m.weight());
-    notNegative("distillation.manifold.patch", m.patch());
-    notNegative("distillation.manifold.sample", m.sample());
-    notNegative("distillation.manifold.random", m.random());
-    atLeast("distillation.manifold.rows", m.rows(), 1);
-    atLeast("distillation.manifold.group", m.group(), 1);
-    notNegative("distillation.attention.weight", a.weight());
-    require(
-        c.distils() || (m.weight() == 0 && a.weight() == 0 && d.heads() == RunConfig.Heads.MEAN),
-        "distillation.manifold.weight is %s, distillation.attention.weight %s and"
-            + " distillation.heads %s, which need a teacher, found none",
-        m.weight(),
-        a.weight(),
-        d.heads().name().toLowerCase(Locale.ROOT));
-    require(
-        m.weight() == 0 || m.patch() + m.sample() + m.random() > 0,
-        "distillation.manifold.weight is %s, but patch, sample and random are all 0: expected one"
-            + " of them to be more",
-        m.weight());
-    require(
-        (m.weight() == 0 && a.weight() == 0)
-            || (c.teacher().merge() == 0 && c.masking().who() == RunConfig.Who.TEACHER),
-        "distillation.manifold and distillation.attention compare patches of the same places:"
-            + " expected teacher.merge 0 and masking.who teacher, found %s and %s",
-        c.teacher().merge(),
-        c.masking().who().name().toLowerCase(Locale.ROOT));
-    pairs("distillation.manifold", m.studentBlocks(), m.teacherBlocks());
-    pairs("distillation.attention", a.studentBlocks(), a.teacherBlocks());
-  }
-
-  private void pairs(String key, List<Integer> student, List<Integer> teacher) {
-    require(
-        student.size() == teacher.size(),
-        "%s.student-blocks %s and teacher-blocks %s are pairs: expected as many of both, or none"
-            + " for the default",
-        key,
-        student,
-        teacher);
   }
 
   private void images(RunConfig c) {
@@ -317,31 +235,7 @@ final class ConfigChecks {
             + " any patches; masking.keep is %s and must be 1 (or masking.criterion not student, or"
             + " masking.who student)",
         c.masking().keep());
-    groups(c);
     staleMasks(c);
-  }
-
-  /** Images that are related to each other must be in one micro-batch, whatever the cut. */
-  private void groups(RunConfig c) {
-    RunConfig.Manifold m = c.distillation().manifold();
-    RunConfig.Schedule s = c.schedule();
-    if (!m.relatesImages() || m.group() < 1) {
-      return;
-    }
-    String use =
-        "distillation.manifold relates the images of a group of "
-            + m.group()
-            + " to each other (group; patch alone would not)";
-    require(
-        !s.microBatches().isAuto(),
-        "%s, and schedule.micro-batches is auto: expected a number or sizes",
-        use);
-    List<Integer> sizes = s.microBatches().isAuto() ? List.of() : Planner.sizes(s);
-    require(
-        sizes.stream().allMatch(size -> size % m.group() == 0),
-        "%s, which micro-batches must not cut: expected sizes that are multiples of it, found %s",
-        use,
-        sizes);
   }
 
   private void staleMasks(RunConfig c) {
@@ -404,33 +298,7 @@ final class ConfigChecks {
     try {
       TlsFiles.of(c.tls().certificate(), c.tls().key(), c.tls().authority());
     } catch (RunException e) {
-      broken.add(String.valueOf(e.getMessage()));
-    }
-  }
-
-  private void atLeast(String key, int value, int least) {
-    require(value >= least, "%s is %s, expected at least %s", key, value, least);
-  }
-
-  private void share(String key, double value) {
-    require(value >= 0 && value <= 1, "%s is %s, expected [0, 1]", key, value);
-  }
-
-  private void belowOne(String key, double value) {
-    require(value >= 0 && value < 1, "%s is %s, expected [0, 1)", key, value);
-  }
-
-  private void positive(String key, double value) {
-    require(value > 0 && Double.isFinite(value), "%s is %s, expected more than 0", key, value);
-  }
-
-  private void notNegative(String key, double value) {
-    require(value >= 0 && Double.isFinite(value), "%s is %s, expected at least 0", key, value);
-  }
-
-  private void require(boolean kept, String message, Object... values) {
-    if (!kept) {
-      broken.add(String.format(Locale.ROOT, message, values));
+      broken().add(String.valueOf(e.getMessage()));
     }
   }
 }
