@@ -194,6 +194,12 @@ class ConfigLoaderTest {
         "distillation.kind=sofft | one of soft, hard, none",
         "distillation.alpha=1.5 | distillation.alpha is 1.5",
         "distillation.temperature=0 | distillation.temperature is 0.0",
+        "distillation.heads=both | one of mean, separate",
+        "distillation.manifold.weight=-1 | distillation.manifold.weight is -1.0",
+        "distillation.manifold.rows=0 | distillation.manifold.rows is 0",
+        "distillation.manifold.group=0 | distillation.manifold.group is 0",
+        "distillation.attention.weight=-0.1 | distillation.attention.weight is -0.1",
+        "distillation.attention.student-blocks=[1] | as many of both",
         "report.images=-1 | report.images is -1, expected 0 to 64",
         "report.images=65 | report.images is 65",
         "schedule.epochs=0 | schedule.epochs is 0",
@@ -234,6 +240,44 @@ class ConfigLoaderTest {
   void parse_fillDrain_needsAWindowOfTheBatch() {
     assertThat(refusal(SMALL, "schedule.order=fill-drain", "schedule.window=512"))
         .contains("512", "1024", "fill-drain");
+  }
+
+  @Test
+  void parse_objectivesThatDoNotGoTogether_areRefusedWithTheReason() {
+    String manifold = "distillation.manifold.weight=1";
+    assertThat(refusal(SMALL, "distillation.attention.weight=1", "distillation.kind=none"))
+        .contains("distillation.attention.weight 1.0", "found none");
+    assertThat(refusal(SMALL, "distillation.heads=separate", "distillation.kind=none"))
+        .contains("distillation.heads separate", "found none");
+    assertThat(refusal(SMALL, manifold, "teacher.merge=2")).contains("expected teacher.merge 0");
+    assertThat(refusal(SMALL, manifold, "masking.who=both")).contains("found 0 and both");
+    assertThat(
+            refusal(
+                SMALL,
+                manifold,
+                "distillation.manifold.patch=0",
+                "distillation.manifold.sample=0",
+                "distillation.manifold.random=0"))
+        .contains("patch, sample and random are all 0");
+    assertThat(refusal(SMALL, manifold, "schedule.micro-batches=auto"))
+        .contains("a group of 32", "schedule.micro-batches is auto");
+  }
+
+  @Test
+  void parse_groupsOfImages_mayNotBeCut() {
+    String[] related = {
+      "distillation.manifold.weight=1",
+      "distillation.manifold.group=4",
+      "schedule.batch=16",
+      "schedule.micro-batches=[4,10,2]"
+    };
+    assertThat(refusal(SMALL, related)).contains("a group of 4", "found [4, 10, 2]");
+    related[3] = "schedule.micro-batches=[4,8,4]";
+    assertThat(parse(SMALL, related).distillation().manifold().group()).isEqualTo(4);
+    String[] within = {
+      related[0], "distillation.manifold.sample=0", "distillation.manifold.random=0"
+    };
+    assertThat(parse(SMALL, within).distillation().manifold().weight()).isEqualTo(1);
   }
 
   @Test
