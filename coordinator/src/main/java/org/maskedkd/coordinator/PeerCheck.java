@@ -49,7 +49,10 @@ final class PeerCheck {
     int patch = grid.getPatch();
     Blocks blocks = model.getBlocks();
     fits(
-        blocks.getCount() <= MOST_BLOCKS && blocks.getWidth() <= MOST_WIDTH,
+        blocks.getCount() >= 0
+            && blocks.getCount() <= MOST_BLOCKS
+            && blocks.getWidth() >= 0
+            && blocks.getWidth() <= MOST_WIDTH,
         peer,
         "up to " + MOST_BLOCKS + " blocks of width up to " + MOST_WIDTH,
         blocks.getCount() + " of " + blocks.getWidth());

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Profile;
 import org.maskedkd.proto.v1.ProfilePoint;
 import org.maskedkd.proto.v1.ProfileTeacher;
@@ -21,6 +22,9 @@ final class Profiler {
 
   static final int LEAST_REPEATS = 3;
   private static final int MOST_REPEATS = 15;
+
+  /** Half of what a teacher takes whose Java heap has 1 GiB. */
+  private static final long MOST_FEATURE_BYTES = 64L << 20;
 
   /** What one stage's own times may take, as long as that allows enough of them. */
   private static final double SECONDS = 10;
@@ -150,13 +154,27 @@ final class Profiler {
     return StageProfile.points(profiled.getPointsList(), "teacher");
   }
 
+  /** Samples whose features a stage with the usual heap can take to time itself. */
+  private int mostWithFeatures() {
+    ModelInfo teacher = stages.teacher();
+    if (teacher == null) {
+      return Integer.MAX_VALUE;
+    }
+    long perImage =
+        SignalShape.featureBytes(
+            stages.opened().getFeatures(), teacher, ForwardedInbox.patches(teacher.getGrid()));
+    return perImage == 0
+        ? Integer.MAX_VALUE
+        : (int) Math.max(1, Math.min(Integer.MAX_VALUE, MOST_FEATURE_BYTES / perImage));
+  }
+
   /**
    * A single image, and about a sixteenth, a quarter and a half of the batch, as far as they may be
    * held.
    */
   private List<Integer> sizes() {
     int batch = config.schedule().batch();
-    int most = Planner.largest(config.schedule());
+    int most = Math.min(Planner.largest(config.schedule()), mostWithFeatures());
     return Stream.of(1, Math.max(2, batch / 16), Math.max(2, batch / 4), Math.max(2, batch / 2))
         .map(size -> Math.min(size, most))
         .distinct()

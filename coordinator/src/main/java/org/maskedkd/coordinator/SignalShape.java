@@ -2,6 +2,7 @@ package org.maskedkd.coordinator;
 
 import java.util.Map;
 import org.maskedkd.proto.v1.DType;
+import org.maskedkd.proto.v1.Features;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.runtime.TensorFrames;
@@ -15,10 +16,15 @@ record SignalShape(MaskedWork work, ModelInfo model) {
 
   /** Of all its tensors. */
   long bytes() {
+    long perImage = featureBytes(work.features(), model, work.kept());
+    return work.samples() * ((long) Float.BYTES * model.getClasses() + perImage);
+  }
+
+  /** What features add to an answer, for each image of so many patches. */
+  static long featureBytes(Features asked, ModelInfo model, int kept) {
     long perPatch =
-        (long) work.features().getTokensCount() * model.getBlocks().getWidth()
-            + work.features().getAttentionCount();
-    return Float.BYTES * work.samples() * (model.getClasses() + work.kept() * perPatch);
+        (long) asked.getTokensCount() * model.getBlocks().getWidth() + asked.getAttentionCount();
+    return Float.BYTES * kept * perPatch;
   }
 
   /**

@@ -18,6 +18,7 @@ import org.maskedkd.runtime.Quote;
 import org.maskedkd.tensor.ProcessMemory;
 import org.maskedkd.vit.Footprint;
 import org.maskedkd.vit.ModelConfig;
+import org.maskedkd.vit.PatchSelection;
 
 /**
  * Looks at a command before anything of it is carried out, so that one that is refused leaves the
@@ -109,7 +110,7 @@ final class CommandCheck {
     for (org.maskedkd.proto.v1.Action action : plan.getActionsList()) {
       if (action.getOperation() == Operation.OPERATION_OFFER && (view == null || attention)) {
         throw new IllegalArgumentException(
-            "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1 or the criterion random"
+            "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1, who student, or another criterion than student"
                 .formatted(plan.getStep()));
       }
       if (action.getOperation() == Operation.OPERATION_LOOK_AHEAD && !mayLookAhead) {
@@ -132,7 +133,28 @@ final class CommandCheck {
             ? Footprint.forward(model, largest)
             : Footprint.activations(model, held, given(plan.getKeep()));
     memory(where + ": a window of " + held + " images", kept);
+    features(
+        where + ": a window of " + plan.getWindowSamples() + " images",
+        plan.getKeep(),
+        Math.min(batch, plan.getWindowSamples()));
     patches(where, largest);
+  }
+
+  /** Of the Java heap, what the teachers' features may take while they wait. */
+  static long mostFeatureBytes() {
+    return Runtime.getRuntime().maxMemory() / 4;
+  }
+
+  private void features(String what, double keep, long images) {
+    if (!objective.comparesFeatures()) {
+      return;
+    }
+    long bytes = images * objective.bytesPerImage(PatchSelection.keepCount(keep, model.patches()));
+    if (bytes > mostFeatureBytes()) {
+      throw new IllegalArgumentException(
+          "%s: the teachers' features that the objective compares would be %d bytes, and this student takes %d: choose a smaller schedule.window or fewer blocks, or start it with a larger -Xmx"
+              .formatted(what, bytes, mostFeatureBytes()));
+    }
   }
 
   /** Patches of an image that the student is given in training. */
@@ -258,6 +280,8 @@ final class CommandCheck {
           "a profile of " + size + " images",
           Footprint.activations(model, size, given(profile.getKeep())));
       patches("a profile", size);
+      // Its blank features are there several times over.
+      features("a profile of " + size + " images", profile.getKeep(), 4L * size);
     }
   }
 

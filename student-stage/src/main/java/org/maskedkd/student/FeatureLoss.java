@@ -82,7 +82,8 @@ record FeatureLoss(Objective objective, long seed) {
     double attention = 0;
     if (objective.attentionPairs().count() > 0) {
       NDArray sum = attention(student, teacher, kept, place);
-      attention = Tensors.floats(sum)[0];
+      // Of equal rows rounding may leave a little less than nothing.
+      attention = Math.max(0, Tensors.floats(sum)[0]);
       terms.add(sum);
       weights.add(objective.attention().getWeight());
     }

@@ -1,8 +1,10 @@
 package org.maskedkd.student;
 
 import java.util.ArrayDeque;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -18,7 +20,11 @@ import org.maskedkd.runtime.TensorFrames.NamedTensor;
  */
 final class Inbox {
   /** What came with one micro-batch's Backward, by name and not yet checked. */
-  record Gradient(Map<String, NamedTensor> tensors, LossParts loss) {}
+  record Gradient(Map<String, NamedTensor> tensors, LossParts loss) {
+    long bytes() {
+      return tensors.values().stream().mapToLong(tensor -> tensor.bytes().remaining()).sum();
+    }
+  }
 
   /** A coordinator has one plan ahead, and between steps waits for each answer. */
   private static final int MOST_WAITING = 16;
@@ -30,6 +36,12 @@ final class Inbox {
   private final Turns turns;
   private final Queue<StudentCommand> commands = new ArrayDeque<>();
   private final Map<Integer, Gradient> gradients = new HashMap<>();
+
+  /** Micro-batches whose gradient was taken. */
+  private final BitSet taken = new BitSet();
+
+  private long gradientBytes;
+  private long mostGradientBytes;
   private @Nullable StepId current;
   private int microBatches;
   private long waitingBytes;
@@ -73,9 +85,20 @@ final class Inbox {
           "a gradient of micro-batch %d; step %d has %d of them"
               .formatted(key.getIndex(), key.getStep(), microBatches));
     }
-    boolean first = gradients.putIfAbsent(key.getIndex(), gradient) == null;
+    int index = key.getIndex();
+    if (taken.get(index) || gradients.containsKey(index)) {
+      return false;
+    }
+    long bytes = gradient.bytes();
+    if (bytes > mostGradientBytes - gradientBytes) {
+      throw new IllegalArgumentException(
+          "gradients of %d bytes would wait for their backward, with the teachers' features; this student takes %d of a step: lower schedule.window, or start it with a larger -Xmx"
+              .formatted(gradientBytes + bytes, mostGradientBytes));
+    }
+    gradients.put(index, gradient);
+    gradientBytes += bytes;
     notifyAll();
-    return first;
+    return true;
   }
 
   /** The stream is gone: whoever waits here is released. */
@@ -101,24 +124,45 @@ final class Inbox {
     return closed;
   }
 
-  synchronized void beginStep(String run, int attempt, long step, int count) {
+  /**
+   * From now on gradients of this step are kept.
+   *
+   * @param count micro-batches that it has
+   * @param mostBytes that its gradients may have while they wait
+   */
+  synchronized void beginStep(String run, int attempt, long step, int count, long mostBytes) {
+    forget();
     current = new StepId(run, attempt, step);
     microBatches = count;
-    gradients.clear();
+    mostGradientBytes = mostBytes;
   }
 
   synchronized void endStep() {
+    forget();
     current = null;
-    gradients.clear();
   }
 
-  synchronized Gradient await(int index) throws StepAbandonedException, InterruptedException {
+  private void forget() {
+    gradients.clear();
+    taken.clear();
+    gradientBytes = 0;
+  }
+
+  /** Waits until a micro-batch's gradient is there. */
+  synchronized void await(int index) throws StepAbandonedException, InterruptedException {
     waitUntil(() -> gradients.containsKey(index));
-    Gradient there = gradients.get(index);
-    if (closed || there == null) {
+    if (closed || !gradients.containsKey(index)) {
       throw new StepAbandonedException("the coordinator's stream ended");
     }
-    return there;
+  }
+
+  /** Takes a micro-batch's gradient out, waited for. */
+  synchronized Gradient take(int index) throws StepAbandonedException, InterruptedException {
+    await(index);
+    Gradient gradient = Objects.requireNonNull(gradients.remove(index));
+    taken.set(index);
+    gradientBytes -= gradient.bytes();
+    return gradient;
   }
 
   /** Or until the stream is gone. */

@@ -28,6 +28,9 @@ record Objective(
     BlockPairs attentionPairs,
     int teacherWidth) {
 
+  private static final int MOST_BLOCKS = 1000;
+  private static final int MOST_WIDTH = 1 << 16;
+
   /** Logits alone. */
   static final Objective NONE =
       new Objective(
@@ -88,6 +91,16 @@ record Objective(
         rows,
         columns);
     Blocks teacher = spec.getTeacherBlocks();
+    require(
+        teacher.getCount() >= 1
+            && teacher.getCount() <= MOST_BLOCKS
+            && teacher.getWidth() >= 1
+            && teacher.getWidth() <= MOST_WIDTH,
+        "the teacher's blocks: expected 1 to %d of width 1 to %d, found %d of width %d",
+        MOST_BLOCKS,
+        MOST_WIDTH,
+        teacher.getCount(),
+        teacher.getWidth());
     return new Objective(
         asked.getSeparateHeads(),
         manifold,
@@ -102,7 +115,11 @@ record Objective(
       return BlockPairs.NONE;
     }
     String key = "distillation.manifold";
-    require(manifold.getWeight() > 0, "%s.weight is %s", key, manifold.getWeight());
+    require(
+        manifold.getWeight() > 0,
+        "%s.weight is %s, expected at least 0",
+        key,
+        manifold.getWeight());
     double least =
         Math.min(manifold.getPatch(), Math.min(manifold.getSample(), manifold.getRandom()));
     require(
@@ -133,7 +150,7 @@ record Objective(
       return BlockPairs.NONE;
     }
     String key = "distillation.attention";
-    require(maps.getWeight() > 0, "%s.weight is %s", key, maps.getWeight());
+    require(maps.getWeight() > 0, "%s.weight is %s, expected at least 0", key, maps.getWeight());
     require(
         !student.attendsByClass() && teacher.getClassToken(),
         "%s compares where the class tokens look in each block, and the class token of %s enters"

@@ -62,6 +62,9 @@ final class OpenCheck {
         ModelInference.resolve(spec.getStudent().getModel(), StartingModel.file(spec, dataRoot));
     ModelConfig model = found.config();
     require(model.channels() == 3, "the model's channels", "3, as images have", model.channels());
+    if (spec.hasTeacherGrid()) {
+      TeacherView.check(spec.getTeacherGrid(), model);
+    }
     long guide = spec.hasTeacherGrid() ? masking(spec, model, dataRoot) : 0;
     Objective.of(spec, model);
     Grid grid = spec.getTeacherGrid();

@@ -97,7 +97,7 @@ final class StudentProfile {
       throws StepAbandonedException, InterruptedException {
     StepPlan plan = StepPlan.newBuilder().addMicroBatchSizes(size).setKeep(keep).build();
     Inbox inbox = new Inbox(Turns.always());
-    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep(), 1);
+    inbox.beginStep(plan.getRun(), plan.getAttempt(), plan.getStep(), 1, Long.MAX_VALUE);
     try (TrainingStep step =
         new TrainingStep(
             plan,

@@ -221,13 +221,14 @@ final class StudentRun implements AutoCloseable {
         .build();
   }
 
-  /** The most that a gradient, and the teachers' features with it, can have. */
+  /** The most that a step's gradients, and the teachers' features with them, can have. */
   long gradientBytes() {
-    int heads = device.objective().separateHeads() ? 2 : 1;
+    Objective objective = device.objective();
+    int heads = objective.separateHeads() ? 2 : 1;
     long gradients = (long) heads * spec.getBatch() * modelInfo.getClasses() * Float.BYTES;
-    long features = spec.getBatch() * device.objective().bytesPerImage(forward.config().patches());
+    long features = spec.getBatch() * objective.bytesPerImage(forward.config().patches());
     return Math.min(MAX_GRADIENT_BYTES, gradients)
-        + Math.min(Runtime.getRuntime().maxMemory() / 4, features);
+        + Math.min(CommandCheck.mostFeatureBytes(), features);
   }
 
   /**
@@ -289,7 +290,11 @@ final class StudentRun implements AutoCloseable {
     Batch batch = ahead.begin(plan.getStep());
     long ready = System.nanoTime();
     inbox.beginStep(
-        plan.getRun(), plan.getAttempt(), plan.getStep(), plan.getMicroBatchSizesCount());
+        plan.getRun(),
+        plan.getAttempt(),
+        plan.getStep(),
+        plan.getMicroBatchSizesCount(),
+        gradientBytes());
     try (TrainingStep step =
         new TrainingStep(
             plan,

@@ -41,7 +41,10 @@ final class TeacherView {
     this.patchBytes = grid.getChannels() * grid.getPatch() * grid.getPatch();
   }
 
-  private static void check(Grid grid, ModelConfig student) {
+  /**
+   * @throws IllegalArgumentException if patches cannot be cut so
+   */
+  static void check(Grid grid, ModelConfig student) {
     int patch = grid.getPatch();
     boolean sound =
         patch >= 1

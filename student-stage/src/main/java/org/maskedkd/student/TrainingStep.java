@@ -73,7 +73,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   public void offer(int index, int from, int to) {
     if (teacherView == null || teacherView.needsAttention(plan.getKeep())) {
       throw new IllegalArgumentException(
-          "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1 or the criterion random"
+          "step %d offers patches before the forward, but which ones the forward decides; that needs keep 1, who student, or another criterion than student"
               .formatted(plan.getStep()));
     }
     int count = to - from;
@@ -205,7 +205,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
 
   @Override
   public void backward(int index) throws StepAbandonedException, InterruptedException {
-    Inbox.Gradient gradient = inbox.await(index);
+    Inbox.Gradient gradient = inbox.take(index);
     TaskTimer timer = timer();
     StudentDevice.Activations activations = held[index];
     if (activations == null) {

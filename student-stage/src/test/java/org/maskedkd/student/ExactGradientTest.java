@@ -3,6 +3,9 @@ package org.maskedkd.student;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,15 +22,20 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.maskedkd.data.Augment;
 import org.maskedkd.data.Batch;
 import org.maskedkd.data.ImageSource;
 import org.maskedkd.data.TrainBatches;
 import org.maskedkd.data.Turns;
+import org.maskedkd.proto.v1.AttentionMaps;
+import org.maskedkd.proto.v1.Blocks;
 import org.maskedkd.proto.v1.Forwarded;
 import org.maskedkd.proto.v1.Grid;
 import org.maskedkd.proto.v1.LossParts;
+import org.maskedkd.proto.v1.Manifold;
 import org.maskedkd.proto.v1.Masking;
+import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Optimization;
 import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepPlan;
@@ -43,12 +51,14 @@ import org.maskedkd.tensor.Tensors;
 import org.maskedkd.tensor.Torch;
 import org.maskedkd.vit.AttentionRow;
 import org.maskedkd.vit.DropPath;
+import org.maskedkd.vit.FeatureLayers;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.Saliency;
 import org.maskedkd.vit.VisionTransformer;
 import org.maskedkd.vit.VisionTransformer.Mode;
 import org.maskedkd.vit.VitConfig;
+import org.maskedkd.vit.VitOutput;
 
 /**
  * However a batch is cut, its gradient is that of the batch in one piece: max|difference| /
@@ -66,7 +76,32 @@ class ExactGradientTest {
   private static final VitConfig TEACHER =
       ModelZoo.parse("vit:image=16,patch=4,width=48,depth=2,heads=3,classes=4");
 
+  private static final VitConfig DISTILLED =
+      ModelZoo.parse("vit:image=16,patch=4,width=32,depth=3,heads=2,classes=4,distilled=true");
+
+  /** Everything that a student compares, images in groups of two. */
+  private static final Objective EVERYTHING =
+      Objective.of(
+          OpenStudent.newBuilder()
+              .setTeacherGrid(grid())
+              .setTeacherBlocks(Blocks.newBuilder().setCount(2).setWidth(48).setClassToken(true))
+              .setObjective(
+                  org.maskedkd.proto.v1.Objective.newBuilder()
+                      .setSeparateHeads(true)
+                      .setManifold(
+                          Manifold.newBuilder()
+                              .setWeight(0.5)
+                              .setPatch(4)
+                              .setSample(1)
+                              .setRandom(1)
+                              .setRows(6)
+                              .setGroup(2))
+                      .setAttention(AttentionMaps.newBuilder().setWeight(0.7)))
+              .build(),
+          DISTILLED);
+
   private static Learner learner;
+  private static Learner distilled;
   private static VisionTransformer teacher;
   private static ImageSource images;
   private static Batch batch;
@@ -77,6 +112,10 @@ class ExactGradientTest {
     learner =
         new Learner(
             VisionTransformer.initialised(STUDENT, 11, Precision.FP32, Mode.TRAINABLE),
+            Optimization.newBuilder().setBeta1(0.9).setBeta2(0.999).setEpsilon(1e-8).build());
+    distilled =
+        new Learner(
+            VisionTransformer.initialised(DISTILLED, 13, Precision.FP32, Mode.TRAINABLE),
             Optimization.newBuilder().setBeta1(0.9).setBeta2(0.999).setEpsilon(1e-8).build());
     teacher = VisionTransformer.initialised(TEACHER, 12, Precision.FP32, Mode.FROZEN);
     images =
@@ -92,6 +131,7 @@ class ExactGradientTest {
   @AfterAll
   static void close() {
     learner.close();
+    distilled.close();
     teacher.close();
     images.close();
   }
@@ -144,6 +184,81 @@ class ExactGradientTest {
       sizes.add(random.nextInt(1, Math.min(left, 6) + 1));
     }
     return sizes;
+  }
+
+  private static StudentDevice everything(boolean recompute) {
+    return new ModelDevice(
+        distilled,
+        new StudentForward(distilled.model(), AttentionRow.LAST_CLASS),
+        new FeatureLoss(EVERYTHING, 3),
+        recompute);
+  }
+
+  private static Map<String, float[]> everything(List<Integer> sizes, double keep, boolean again)
+      throws Exception {
+    Masking masking = masking(Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
+    return gradient(sizes, BATCH, Order.EAGER, masking, keep, everything(again), distilled);
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {KEEP, 1})
+  void gradient_headsApartAndFeatures_isThatOfTheWholeBatchAndTheSameBitsRecomputed(double keep)
+      throws Exception {
+    Map<String, float[]> whole = everything(List.of(BATCH), keep, false);
+    List<Integer> sizes = List.of(2, 6, 4);
+    Map<String, float[]> cut = everything(sizes, keep, false);
+
+    whole.forEach(
+        (name, expected) ->
+            assertThat(
+                    largestDifference(expected, Objects.requireNonNull(cut.get(name), name))
+                        / largest(expected))
+                .as(name)
+                .isLessThan(BOUND));
+    assertSame(everything(sizes, keep, /* again= */ true), cut);
+  }
+
+  @Test
+  void backward_headsApart_eachLearnsFromItsOwnGradient() throws Exception {
+    Objective apart =
+        new Objective(
+            true,
+            Manifold.getDefaultInstance(),
+            BlockPairs.NONE,
+            AttentionMaps.getDefaultInstance(),
+            BlockPairs.NONE,
+            0);
+    StudentDevice device =
+        new ModelDevice(
+            distilled,
+            new StudentForward(distilled.model(), AttentionRow.LAST_CLASS),
+            new FeatureLoss(apart, 3),
+            /* recompute= */ false);
+    Masking masking = masking(Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
+    List<Forwarded> sent = new ArrayList<>();
+    run(List.of(BATCH), BATCH, Order.EAGER, masking, KEEP, device, sent).close();
+
+    int bias = List.copyOf(distilled.model().parameters().keySet()).indexOf("head.bias");
+    int other = List.copyOf(distilled.model().parameters().keySet()).indexOf("head_dist.bias");
+    float[] ofClass = Tensors.floats(distilled.gradients().of(bias));
+    float[] ofOther = Tensors.floats(distilled.gradients().of(other));
+    distilled.dropGradients();
+    // A head's bias has the sum of its logits' gradients.
+    Map<String, NamedTensor> gradients = gradients(sent.get(0), apart);
+    assertNear(ofClass, columns(named(gradients, "logits_gradient").floats()));
+    assertNear(ofOther, columns(named(gradients, "distillation_logits_gradient").floats()));
+  }
+
+  private static float[] columns(float[] rows) {
+    float[] sums = new float[STUDENT.classes()];
+    for (int i = 0; i < rows.length; i++) {
+      sums[i % sums.length] += rows[i];
+    }
+    return sums;
+  }
+
+  private static void assertNear(float[] found, float[] expected) {
+    assertThat(largestDifference(expected, found) / largest(expected)).isLessThan(1e-5);
   }
 
   @ParameterizedTest
@@ -251,6 +366,15 @@ class ExactGradientTest {
     return gradient(sizes, window, order, masking, KEEP, device(/* recompute= */ false));
   }
 
+  private static Grid grid() {
+    return Grid.newBuilder()
+        .setImageHeight(16)
+        .setImageWidth(16)
+        .setPatch(4)
+        .setChannels(3)
+        .build();
+  }
+
   /** A step's forwards and backwards. */
   private static TrainingStep run(
       List<Integer> sizes,
@@ -268,17 +392,8 @@ class ExactGradientTest {
             .setKeep(keep)
             .build();
     Inbox inbox = new Inbox(Turns.always());
-    inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE);
-    TeacherView view =
-        new TeacherView(
-            Grid.newBuilder()
-                .setImageHeight(16)
-                .setImageWidth(16)
-                .setPatch(4)
-                .setChannels(3)
-                .build(),
-            STUDENT,
-            new PatchChoice(masking, STUDENT, null, 3));
+    inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE, Long.MAX_VALUE);
+    TeacherView view = new TeacherView(grid(), STUDENT, new PatchChoice(masking, STUDENT, null, 3));
     TrainingStep step =
         new TrainingStep(
             plan,
@@ -290,7 +405,11 @@ class ExactGradientTest {
             inbox,
             event -> {
               sent.add(event.getForwarded());
-              answer(event.getForwarded(), inbox);
+              inbox.gradient(
+                  event.getForwarded().getKey(),
+                  new Inbox.Gradient(
+                      gradients(event.getForwarded(), device.objective()),
+                      LossParts.getDefaultInstance()));
             },
             3,
             DROP_PATH);
@@ -306,40 +425,75 @@ class ExactGradientTest {
       double keep,
       StudentDevice device)
       throws Exception {
+    return gradient(sizes, window, order, masking, keep, device, learner);
+  }
+
+  private static Map<String, float[]> gradient(
+      List<Integer> sizes,
+      int window,
+      Order order,
+      Masking masking,
+      double keep,
+      StudentDevice device,
+      Learner of)
+      throws Exception {
     run(sizes, window, order, masking, keep, device, new ArrayList<>()).close();
     Map<String, float[]> gradients = new TreeMap<>();
-    List<String> names = List.copyOf(learner.model().parameters().keySet());
+    List<String> names = List.copyOf(of.model().parameters().keySet());
     for (int i = 0; i < names.size(); i++) {
-      gradients.put(names.get(i), Tensors.floats(learner.gradients().of(i)));
+      gradients.put(names.get(i), Tensors.floats(of.gradients().of(i)));
     }
-    learner.dropGradients();
+    of.dropGradients();
     return gradients;
   }
 
   /**
-   * The coordinator and the teacher in one: half cross-entropy, half divergence at temperature 2.
+   * The coordinator and the teacher in one: half cross-entropy, half divergence at temperature 2,
+   * and the teacher's features as far as they are compared.
    */
-  private static void answer(Forwarded forwarded, Inbox inbox) {
+  private static Map<String, NamedTensor> gradients(Forwarded forwarded, Objective objective) {
     Map<String, NamedTensor> tensors = tensors(forwarded);
     float[] z = named(tensors, "logits").floats();
     float[] w = named(tensors, "target").floats();
-    float[] t =
-        teacherLogits(named(tensors, "kept_patches"), named(tensors, "kept_indices").ints());
+    boolean apart = objective.separateHeads();
+    float[] y = apart ? named(tensors, "distillation_logits").floats() : z;
+    VitOutput taught =
+        taught(
+            named(tensors, "kept_patches"),
+            named(tensors, "kept_indices").ints(),
+            new FeatureLayers(
+                objective.manifoldPairs().ofTeacher(), objective.attentionPairs().ofTeacher()));
+    float[] t = Tensors.floats(taught.logits());
     int classes = STUDENT.classes();
-    float[] gradient = new float[z.length];
+    float[] labels = new float[z.length];
+    float[] signal = new float[z.length];
     for (int row = 0; row < z.length; row += classes) {
       double[] p = softmax(z, row, classes, 1);
-      double[] q = softmax(z, row, classes, 2);
+      double[] q = softmax(y, row, classes, 2);
       double[] teacherP = softmax(t, row, classes, 2);
       for (int c = 0; c < classes; c++) {
-        gradient[row + c] =
-            (float) ((0.5 * (p[c] - w[row + c]) + 0.5 * 2 * (q[c] - teacherP[c])) / BATCH);
+        labels[row + c] = (float) (0.5 * (p[c] - w[row + c]) / BATCH);
+        signal[row + c] = (float) (0.5 * 2 * (q[c] - teacherP[c]) / BATCH);
+        labels[row + c] += apart ? 0 : signal[row + c];
       }
     }
+    int samples = z.length / classes;
     TensorFrames.Assembler assembler = new TensorFrames.Assembler(1 << 20);
-    assembler.add(TensorFrames.floats("logits_gradient", gradient, z.length / classes, classes));
-    inbox.gradient(
-        forwarded.getKey(), new Inbox.Gradient(assembler.finish(), LossParts.getDefaultInstance()));
+    assembler.add(TensorFrames.floats("logits_gradient", labels, samples, classes));
+    if (apart) {
+      assembler.add(TensorFrames.floats("distillation_logits_gradient", signal, samples, classes));
+    }
+    add(assembler, "tokens", taught.features().tokens());
+    add(assembler, "attention", taught.features().attention());
+    taught.logits().getManager().close();
+    return assembler.finish();
+  }
+
+  private static void add(TensorFrames.Assembler assembler, String name, List<NDArray> blocks) {
+    if (!blocks.isEmpty()) {
+      NDArray all = NDArrays.stack(new NDList(blocks));
+      assembler.add(TensorFrames.floats(name, Tensors.floats(all), all.getShape().getShape()));
+    }
   }
 
   private static Map<String, NamedTensor> tensors(Forwarded forwarded) {
@@ -352,18 +506,16 @@ class ExactGradientTest {
     return Objects.requireNonNull(tensors.get(name), name);
   }
 
-  private static float[] teacherLogits(NamedTensor patches, int[] kept) {
+  /** The caller closes the manager of what comes back. */
+  private static VitOutput taught(NamedTensor patches, int[] kept, FeatureLayers wanted) {
     int count = (int) patches.shape()[0];
     int perImage = (int) patches.shape()[1];
-    try (Scope scope = Scope.open()) {
-      NDArray bytes =
-          Tensors.fromBytes(scope.manager(), patches.bytes(), DataType.UINT8, patches.shape());
-      NDArray places =
-          Tensors.of(
-              scope.manager(), Arrays.stream(kept).asLongStream().toArray(), count, perImage);
-      NDArray input = Ops.normalizePatches(bytes, TEACHER.meanValues(), TEACHER.stdValues());
-      return Tensors.floats(teacher.forward(input, places).logits());
-    }
+    NDManager manager = Torch.manager().newSubManager();
+    NDArray bytes = Tensors.fromBytes(manager, patches.bytes(), DataType.UINT8, patches.shape());
+    NDArray places =
+        Tensors.of(manager, Arrays.stream(kept).asLongStream().toArray(), count, perImage);
+    NDArray input = Ops.normalizePatches(bytes, TEACHER.meanValues(), TEACHER.stdValues());
+    return teacher.forward(input, places, null, null, wanted);
   }
 
   private static double[] softmax(float[] values, int from, int count, double temperature) {

@@ -132,7 +132,7 @@ class LookAheadTest {
               .setKeep(0.5)
               .build();
       Inbox inbox = new Inbox(Turns.always());
-      inbox.beginStep("ahead", 0, number, SIZES.size());
+      inbox.beginStep("ahead", 0, number, SIZES.size(), Long.MAX_VALUE);
       try (TrainingStep step =
           new TrainingStep(
               plan,

@@ -19,7 +19,8 @@ class OpenCheckTest {
         .setStudent(
             StudentSpec.newBuilder()
                 .setModel("swin:image=16,patch=2,width=8,depths=1/2,heads=1/2,window=4,classes=3"))
-        .setTeacherGrid(Grid.newBuilder().setImageHeight(16).setImageWidth(16).setPatch(4))
+        .setTeacherGrid(
+            Grid.newBuilder().setImageHeight(16).setImageWidth(16).setPatch(4).setChannels(3))
         .setMasking(masking.setCriterion(Masking.Criterion.CRITERION_STUDENT))
         .build();
   }

@@ -181,6 +181,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     private TensorFrames.@Nullable Assembler assembler;
     private MicroBatchKey arriving = MicroBatchKey.getDefaultInstance();
     private int arrivingMerge;
+    private Features arrivingFeatures = Features.getDefaultInstance();
 
     /** Of the micro-batch that is arriving, taken from the budget. */
     private long arrivingBytes;
@@ -261,15 +262,22 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         assembler = new TensorFrames.Assembler(maxMicroBatchBytes);
         arriving = key;
         arrivingMerge = message.getMerge();
+        arrivingFeatures = message.getFeatures();
       } else if (!arriving.equals(key)) {
         throw new IllegalArgumentException(
             "a frame of micro-batch %d, step %d came in the midst of micro-batch %d, step %d"
                 .formatted(key.getIndex(), key.getStep(), arriving.getIndex(), arriving.getStep()));
       }
-      if (message.getMerge() != arrivingMerge) {
+      if (message.getMerge() != arrivingMerge || !message.getFeatures().equals(arrivingFeatures)) {
         throw new IllegalArgumentException(
-            "a frame of micro-batch %d, step %d asks for %d merged tokens, those before it for %d"
-                .formatted(key.getIndex(), key.getStep(), message.getMerge(), arrivingMerge));
+            "a frame of micro-batch %d, step %d asks for %d merged tokens and features of %d blocks, those before it for %d and %d"
+                .formatted(
+                    key.getIndex(),
+                    key.getStep(),
+                    message.getMerge(),
+                    blocks(message.getFeatures()),
+                    arrivingMerge,
+                    blocks(arrivingFeatures)));
       }
       for (Tensor frame : message.getTensorsList()) {
         budget.take(frame.getData().size());
@@ -282,11 +290,15 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       Map<String, NamedTensor> tensors = assembler.finish();
       assembler = null;
       requireRead();
-      Features features = message.getFeatures();
+      Features features = arrivingFeatures;
       long bytes = arrivingBytes;
       arrivingBytes = 0;
       int merge = arrivingMerge;
       lane.add(bytes, () -> answer(key, tensors, features, merge));
+    }
+
+    private static int blocks(Features features) {
+      return features.getTokensCount() + features.getAttentionCount();
     }
 
     /** A coordinator reads the answers; whoever does not could fill the memory with them. */

@@ -30,10 +30,15 @@ public record BlockTokens(long attention, long mlp) {
     List<BlockTokens> blocks = new ArrayList<>();
     long patches = kept;
     for (int i = 0; i < config.depth(); i++) {
-      long left = patches - Math.min(merged, patches / 2);
+      long left = patches - merged(patches, merged);
       blocks.add(new BlockTokens(config.prefixTokens() + patches, config.prefixTokens() + left));
       patches = left;
     }
     return blocks;
+  }
+
+  /** How many of so many patches' tokens a block merges that is to merge {@code most}. */
+  static long merged(long patches, int most) {
+    return Math.min(most, patches / 2);
   }
 }

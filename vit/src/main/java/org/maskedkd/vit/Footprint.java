@@ -65,9 +65,14 @@ public final class Footprint {
     return largest;
   }
 
-  /** Numbers of one image in a stage's block that holds so many times its tokens' features. */
+  /**
+   * Numbers of one image in a stage's block that holds so many times its tokens' features, and the
+   * scores within its windows.
+   */
   private static long block(SwinConfig config, int stage, int times) {
-    return (long) config.side(stage) * config.side(stage) * config.width(stage) * times;
+    long tokens = (long) config.side(stage) * config.side(stage);
+    long seen = (long) config.window(stage) * config.window(stage);
+    return tokens * (config.width(stage) * (long) times + seen * config.heads().get(stage));
   }
 
   private static long activations(VitConfig config, long images, long patches) {

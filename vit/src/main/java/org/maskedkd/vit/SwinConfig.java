@@ -35,8 +35,11 @@ public record SwinConfig(
   /** Features of an MLP between its layers, for each of its block's. */
   static final int MLP_RATIO = 4;
 
-  private static final int MOST_STAGES = 8;
+  static final int MOST_STAGES = 8;
   private static final int MOST_BLOCKS = 1000;
+
+  /** Tables and scores of a window grow with the fourth power of its side. */
+  private static final int MOST_WINDOW = 32;
 
   /** Checks that the numbers fit each other. */
   public SwinConfig {
@@ -55,7 +58,7 @@ public record SwinConfig(
         "depths %s are not between 1 and %d",
         depths,
         MOST_BLOCKS);
-    check(window >= 1, "window %d is not positive", window);
+    check(window >= 1 && window <= MOST_WINDOW, "window %d is not 1 to %d", window, MOST_WINDOW);
     check(patch >= 1, "patch %d is not positive", patch);
     // A stage's numbers are those of a plain transformer, and what they must be is said there.
     for (int stage = 0; stage < depths.size(); stage++) {

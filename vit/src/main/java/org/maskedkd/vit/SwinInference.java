@@ -16,6 +16,11 @@ final class SwinInference {
 
   static ModelInference inferred(NamedTensors tensors) {
     int stages = tensors.blocks("layers.");
+    if (stages > SwinConfig.MOST_STAGES) {
+      throw new WeightsException(
+          "%s: no Swin transformer that is known here: it has %d stages, expected at most %d"
+              .formatted(tensors.path(), stages, SwinConfig.MOST_STAGES));
+    }
     List<Integer> depths =
         IntStream.range(0, stages)
             .mapToObj(stage -> tensors.blocks("layers." + stage + ".blocks."))

@@ -48,10 +48,6 @@ public final class TokenMerging implements AutoCloseable {
     }
   }
 
-  private static int merged(VitConfig config, int tokens, int perBlock) {
-    return Math.min(perBlock, (tokens - config.prefixTokens()) / 2);
-  }
-
   /**
    * All blocks, with merging between attention and MLP of each.
    *
@@ -73,7 +69,8 @@ public final class TokenMerging implements AutoCloseable {
   private NDArray apply(VitBlock block, NDArray x, Scope scope) {
     NDArray qkv = block.qkv(x);
     NDArray attended = block.attend(x, qkv, sizes, /* sampleScale= */ null);
-    int count = merged(config, (int) x.getShape().get(1), perBlock);
+    int patches = (int) x.getShape().get(1) - config.prefixTokens();
+    int count = (int) BlockTokens.merged(patches, perBlock);
     NDArray left = count == 0 ? attended : merge(attended, qkv, count, scope);
     return block.mlp(left, /* sampleScale= */ null);
   }
