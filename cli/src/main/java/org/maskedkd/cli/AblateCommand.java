@@ -86,7 +86,9 @@ final class AblateCommand implements Callable<Integer> {
         break;
       }
       int code = train(plan, cell, what, stop);
-      if (code != ExitCode.DONE.code()) {
+      if (stop.signalExitCode() != ExitCode.DONE.code()) {
+        tell(what + ": stopped; the same call goes on with it");
+      } else if (code != ExitCode.DONE.code()) {
         String why = "exit code " + code + ", see " + cell.directory().resolve("logs");
         failures.put(cell.directory(), why);
         tell(what + ": " + why);

@@ -183,6 +183,10 @@ final class CommandCheck {
     images("a probe", probe.getImages());
     batch("a probe's micro_batch", probe.getMicroBatch());
     patches("a probe", probe.getMicroBatch());
+    if (spec.getTeacherImageNative()) {
+      int held = Math.min(probe.getMicroBatch(), Math.max(1, evalImages));
+      heap("a probe's images for the teachers", 4L * held * view.mostBytesPerImage());
+    }
   }
 
   private void evaluate(Evaluate evaluate) {
