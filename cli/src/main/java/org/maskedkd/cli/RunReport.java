@@ -236,7 +236,7 @@ final class RunReport {
     if (masks == null) {
       html.element(
           "p",
-          "No masks were recorded: there is no teacher, it sees every patch, report.images is 0, or the run is of an earlier release.",
+          "No masks were recorded: there is no teacher, it sees every patch (as it does where the student alone is masked), report.images is 0, or the run is of an earlier release.",
           "class",
           "none");
       return;

@@ -46,14 +46,13 @@ final class MaskRecords {
   }
 
   /**
-   * The masks after a step, unless they are known; nothing where nothing is masked.
+   * The masks after a step, unless they are known; nothing where the teacher sees every patch.
    *
    * @param epoch that it ends, null before the first step
    */
   void record(long step, @Nullable Integer epoch) {
     RunConfig.Masking masking = config.masking();
-    boolean masked = masking.keep() < 1 || (masking.keepEnd() > 0 && masking.keepEnd() < 1);
-    if (grid == null || images == 0 || !masked) {
+    if (grid == null || images == 0 || masking.teacherSeesAll()) {
       return;
     }
     if (step == 0 || !directory.has(IMAGES)) {

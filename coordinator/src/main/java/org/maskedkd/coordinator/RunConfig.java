@@ -210,6 +210,12 @@ public record RunConfig(
       return who == Who.STUDENT ? 1 : keep;
     }
 
+    /** Whether the teacher sees every patch in every epoch. */
+    @JsonIgnore
+    boolean teacherSeesAll() {
+      return who == Who.STUDENT || keepsAll();
+    }
+
     /** Whether every epoch keeps all patches. */
     @JsonIgnore
     boolean keepsAll() {

@@ -65,8 +65,8 @@ class MaskRecordsTest {
   }
 
   @Test
-  void train_nothingMaskedOrNoImagesWantedOrNoTeacher_recordsNothing() {
-    for (String none : List.of("masking.keep=1", "report.images=0")) {
+  void train_teacherSeesAllOrNoImagesWantedOrNoTeacher_recordsNothing() {
+    for (String none : List.of("masking.keep=1", "masking.who=student", "report.images=0")) {
       Path run = dir.resolve(none);
       try (House house = new House(run, 1)) {
         assertThat(house.train(none)).isEqualTo(ExitCode.DONE);
