@@ -37,7 +37,13 @@ final class MaskRecords {
     this.stages = stages;
     this.directory = directory;
     this.grid = stages.teacher() == null ? null : stages.teacher().getGrid();
-    this.images = (int) Math.min(config.report().images(), stages.opened().getEvalImages());
+    int wanted = config.report().images();
+    List<MaskLine> before = directory.masks();
+    // The lines before and the picture are of so many, whatever is wanted by now.
+    this.images =
+        wanted == 0 || before.isEmpty()
+            ? (int) Math.min(wanted, stages.opened().getEvalImages())
+            : before.get(0).kept().size();
   }
 
   /** The masks of the student as it was initialised. */

@@ -117,6 +117,21 @@ class MaskRecordsTest {
   }
 
   @Test
+  void resume_otherNumberOfImages_goesOnWithTheFirstOrNone() throws IOException {
+    try (House house = new House(dir, 1)) {
+      house.train("schedule.epochs=1", "report.images=5");
+      byte[] picture = Files.readAllBytes(dir.resolve("masks.png"));
+
+      assertThat(house.resume("schedule.epochs=2", "report.images=9")).isEqualTo(ExitCode.DONE);
+      assertThat(masks(dir)).hasSize(3).allMatch(line -> line.kept().size() == 5);
+      assertThat(dir.resolve("masks.png")).hasBinaryContent(picture);
+
+      assertThat(house.resume("schedule.epochs=3", "report.images=0")).isEqualTo(ExitCode.DONE);
+      assertThat(masks(dir)).hasSize(3);
+    }
+  }
+
+  @Test
   void toPng_imagesAboveTheLargestSide_areAveragedDown() throws IOException {
     Grid grid =
         Grid.newBuilder()
