@@ -120,10 +120,12 @@ record StepLine(
   }
 
   /**
-   * @param distilled whether there was a teacher
+   * @param config says what is learned; a loss of exactly 0 is one
    * @param seen null when it is not known, as for steps that an earlier coordinator led
    */
-  static StepLine of(StepRecord record, int attempt, boolean distilled, @Nullable Seen seen) {
+  static StepLine of(StepRecord record, int attempt, RunConfig config, @Nullable Seen seen) {
+    boolean distilled = config.distils();
+    RunConfig.Distillation learned = config.distillation();
     LossParts loss = record.getLoss();
     double images = Math.max(1, record.getImages());
     double seconds = record.getStepSeconds();
@@ -136,8 +138,8 @@ record StepLine(
         loss.getTotal(),
         loss.getBase(),
         distilled ? loss.getDistillation() : null,
-        loss.getManifold() == 0 ? null : loss.getManifold(),
-        loss.getAttention() == 0 ? null : loss.getAttention(),
+        distilled && learned.manifold().weight() > 0 ? loss.getManifold() : null,
+        distilled && learned.attention().weight() > 0 ? loss.getAttention() : null,
         loss.getStudentCorrect() / images,
         distilled ? loss.getTeacherCorrect() / images : null,
         record.getGradientNorm(),

@@ -270,7 +270,7 @@ final class Trainer {
         StepLine.of(
             result.record(),
             attempt,
-            stages.pool() != null,
+            config,
             new StepLine.Seen(measured, result.teachers(), result.redone(), predicted));
     if (tuning != null) {
       tuning.observe(measured);

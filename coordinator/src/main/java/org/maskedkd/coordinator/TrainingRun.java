@@ -361,7 +361,7 @@ public final class TrainingRun {
     Set<Long> known = directory.steps().stream().map(StepLine::step).collect(Collectors.toSet());
     for (StepRecord record : where.getRecordsList()) {
       if (record.getStep() <= where.getCommittedStep() && !known.contains(record.getStep())) {
-        directory.add(StepLine.of(record, attempts, config.distils(), null));
+        directory.add(StepLine.of(record, attempts, config, null));
       }
     }
   }
