@@ -92,14 +92,32 @@ public final class ConfigLoader {
     ObjectNode tree = overlaid(defaults, defaults, yaml, source, overrides);
     String recipe = tree.at("/augmentation/recipe").asText();
     if (!recipe.isEmpty()) {
+      ObjectNode values = Recipes.values(recipe);
+      requireEffect(recipe, values, object(yaml, source).path("augmentation"), source);
       ObjectNode base = defaults.deepCopy();
-      Recipes.apply(recipe, (ObjectNode) base.get("augmentation"));
+      ((ObjectNode) base.get("augmentation")).setAll(values);
       tree = overlaid(base, defaults, yaml, source, overrides);
     }
     derive(tree);
     RunConfig config = bind(tree, source);
     ConfigChecks.check(config);
     return config;
+  }
+
+  /** A recipe that an override names must have something left to decide. */
+  private static void requireEffect(
+      String recipe, ObjectNode values, JsonNode given, String source) {
+    boolean named = !recipe.equals(given.path("recipe").asText());
+    if (named && values.properties().stream().allMatch(value -> given.has(value.getKey()))) {
+      throw usage(
+          "augmentation.recipe="
+              + recipe
+              + " would change nothing, since "
+              + source
+              + " sets every key that the recipe has a value for, as the config.yaml of a run does;"
+              + " remove the keys that the recipe shall decide, or set them one by one",
+          null);
+    }
   }
 
   private static ObjectNode overlaid(

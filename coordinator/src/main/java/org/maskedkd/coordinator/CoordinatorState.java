@@ -69,6 +69,8 @@ record CoordinatorState(
     Map<String, String> defaults = Resumption.decidingDefaults();
     Set<String> keys = new TreeSet<>(before.keySet());
     keys.addAll(now.keySet());
+    // An earlier release may have written one that is free by now.
+    keys.removeIf(key -> !Resumption.decides(key));
     List<String> changed = new ArrayList<>();
     for (String key : keys) {
       String was = before.getOrDefault(key, defaults.get(key));

@@ -19,12 +19,11 @@ final class Recipes {
   }
 
   /**
-   * Puts a recipe's values in the place of defaults.
+   * A recipe's values by their keys in the section {@code augmentation}.
    *
-   * @param augmentation the section of the defaults, changed here
    * @throws RunException with {@link ExitCode#USAGE} if there is no recipe of this name
    */
-  static void apply(String name, ObjectNode augmentation) {
+  static ObjectNode values(String name) {
     ObjectNode recipes = ConfigLoader.object(yaml(), FILE);
     JsonNode recipe = recipes.get(name);
     if (!(recipe instanceof ObjectNode values)) {
@@ -35,6 +34,6 @@ final class Recipes {
           "augmentation.recipe is \"%s\", expected one of %s, or nothing"
               .formatted(name, String.join(", ", names)));
     }
-    augmentation.setAll(values);
+    return values;
   }
 }

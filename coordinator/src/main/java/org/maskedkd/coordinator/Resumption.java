@@ -45,6 +45,7 @@ final class Resumption {
           Map.entry("teacher.least-deadline-seconds", NO_EFFECT),
           Map.entry("teacher.hedge-fraction", NO_EFFECT),
           Map.entry("data.workers", NO_EFFECT),
+          Map.entry("augmentation.recipe", "a name only; the values that it stood for decide"),
           Map.entry("schedule.epochs", "the learning rate follows another curve from here on"),
           Map.entry("schedule.micro-batches", EXACT),
           Map.entry("schedule.window", EXACT),
@@ -87,7 +88,6 @@ final class Resumption {
           Map.entry("distillation.attention.student-blocks", "[]"),
           Map.entry("distillation.attention.teacher-blocks", "[]"),
           Map.entry("data.shuffle-shards", "8"),
-          Map.entry("augmentation.recipe", "\"\""),
           Map.entry("augmentation.color-jitter", "0.0"));
 
   /** Where a run is found and how its processes are reached: free, and nothing to tell of. */
@@ -195,6 +195,11 @@ final class Resumption {
     return deciding(ConfigLoader.toTree(config));
   }
 
+  /** Whether a key makes the run what it is. */
+  static boolean decides(String key) {
+    return !PATHS.contains(key) && !PLACES.contains(key) && whyFree(key) == null;
+  }
+
   /** The same of a configuration of nothing but defaults. */
   static Map<String, String> decidingDefaults() {
     return deciding(ConfigLoader.defaults());
@@ -205,7 +210,7 @@ final class Resumption {
     leaves(tree)
         .forEach(
             (key, value) -> {
-              if (!PATHS.contains(key) && !PLACES.contains(key) && whyFree(key) == null) {
+              if (decides(key)) {
                 deciding.put(key, value.toString());
               }
             });

@@ -149,7 +149,21 @@ class ConfigLoaderTest {
 
     String yaml = ConfigLoader.toYaml(config);
     assertThat(parse(yaml)).isEqualTo(config);
-    assertThat(parse(yaml, "augmentation.recipe=simple").augmentation().mixup()).isEqualTo(0.3);
+    assertThat(parse(yaml, "augmentation.recipe=deit")).isEqualTo(config);
+  }
+
+  @Test
+  void parse_recipeOverAFileThatSetsAllItsKeys_isRefusedAsItWouldChangeNothing() {
+    String yaml = ConfigLoader.toYaml(parse(SMALL, "augmentation.recipe=deit"));
+
+    assertThat(refusal(yaml, "augmentation.recipe=simple"))
+        .contains("augmentation.recipe=simple would change nothing", "one by one");
+    RunConfig nameless = parse(yaml, "augmentation.recipe=");
+    assertThat(nameless.augmentation().repeats()).isEqualTo(3);
+    assertThat(Resumption.check(parse(yaml), nameless))
+        .containsExactly(
+            "augmentation.recipe was \"deit\" and is now \"\": a name only; the values that it"
+                + " stood for decide");
   }
 
   @Test

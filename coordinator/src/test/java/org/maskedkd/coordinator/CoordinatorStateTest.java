@@ -63,6 +63,15 @@ class CoordinatorStateTest {
   }
 
   @Test
+  void requireSame_keyThatHasBecomeFree_passesWithAnyValue() {
+    Map<String, String> config = new TreeMap<>(Resumption.deciding(House.config(true)));
+    assertThat(config.put("augmentation.recipe", "\"deit\"")).isNull();
+    CoordinatorState before = state("another digest", config);
+
+    assertThatCode(() -> before.requireSame(state(House.config(true)))).doesNotThrowAnyException();
+  }
+
+  @Test
   void requireSame_ofFormatOne_comparesTheDigest() {
     RunConfig config = House.config(true);
     CoordinatorState now = state(config);
