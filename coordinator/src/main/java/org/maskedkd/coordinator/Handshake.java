@@ -1,5 +1,6 @@
 package org.maskedkd.coordinator;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Protocol;
@@ -11,6 +12,25 @@ import org.maskedkd.runtime.RunException;
 final class Handshake {
 
   private Handshake() {}
+
+  /**
+   * What has no effect with these stages.
+   *
+   * @param teacher null without teachers
+   */
+  static List<String> notices(RunConfig config, StudentOpened opened, @Nullable ModelInfo teacher) {
+    int side = opened.getModel().getGrid().getImageHeight();
+    boolean idle =
+        config.teacher().image() == RunConfig.TeacherImage.NATIVE
+            && teacher != null
+            && teacher.getGrid().getImageHeight() == side;
+    return idle
+        ? List.of(
+            "teacher.image: native has no effect, since the teacher's images have the student's "
+                + side
+                + " pixels a side")
+        : List.of();
+  }
 
   /**
    * @param teacher null without teachers

@@ -300,6 +300,7 @@ public final class TrainingRun {
     Handshake.check(config, student.name(), opened, teacher);
     PeerCheck.student(student.name(), opened);
     opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
+    Handshake.notices(config, opened, teacher).forEach(progress::note);
     student.start();
     ForwardedInbox inbox =
         new ForwardedInbox(

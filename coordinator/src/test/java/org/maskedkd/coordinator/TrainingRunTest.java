@@ -652,9 +652,20 @@ class TrainingRunTest {
 
       assertThat(house.printed())
           .contains("2 epochs of 4 steps, 8 steps in all", "2 of 4 patches", "2 processes")
-          .contains("for all 8 steps, before optimizer", "memory: student about");
+          .contains("for all 8 steps, before optimizer", "memory: student about")
+          .doesNotContain("no effect");
       assertThat(dir.resolve("run")).doesNotExist();
       assertThat(house.student.plans).isEmpty();
+    }
+  }
+
+  @Test
+  void run_nativeImagesForATeacherOfTheStudentsSize_saysThatTheyHaveNoEffect() {
+    try (House house = house(1)) {
+      house.train(new TrainingRun.Options(false, 0, null, true), "teacher.image=native");
+
+      assertThat(house.printed())
+          .contains("teacher.image: native has no effect", "the student's 4 pixels a side");
     }
   }
 
