@@ -2,6 +2,7 @@ package org.maskedkd.cli;
 
 import java.util.Optional;
 import org.maskedkd.coordinator.RunConfig;
+import org.maskedkd.vit.BlockTokens;
 import org.maskedkd.vit.Macs;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.PatchSelection;
@@ -21,8 +22,9 @@ record TeacherWork(String model, double done, double full, double images) {
   /**
    * Counts it; empty when the teacher's model, the configuration or the steps are not known.
    *
-   * <p>Where the teacher itself chooses the patches, its second forward of the whole image counts
-   * too.
+   * <p>Where the student alone is masked, the teacher sees every patch. Tokens that its blocks
+   * merge count as long as they are there. Where the teacher itself chooses the patches, its second
+   * forward of the whole image counts too.
    */
   static Optional<TeacherWork> of(RunFiles run) {
     RunConfig config = run.config();
@@ -41,15 +43,18 @@ record TeacherWork(String model, double done, double full, double images) {
       return Optional.empty();
     }
     double full = Macs.full(model);
-    boolean chooses = config.masking().criterion() == RunConfig.Criterion.TEACHER;
+    RunConfig.Masking masking = config.masking();
+    boolean chooses = masking.criterion() == RunConfig.Criterion.TEACHER;
     double[] images = run.steps().column(StepTable.Column.IMAGES);
     double[] epochs = run.steps().column(StepTable.Column.EPOCH);
     double done = 0;
     for (int i = 0; i < images.length; i++) {
-      double keep = config.masking().keepIn((int) epochs[i], config.schedule().epochs());
-      int kept = PatchSelection.keepCount(keep, model.patches());
-      double own = Macs.masked(model, kept) + (chooses && kept < model.patches() ? full : 0);
-      done += images[i] * own;
+      double keep = masking.keepIn((int) epochs[i], config.schedule().epochs());
+      int chosen = PatchSelection.keepCount(keep, model.patches());
+      int kept = masking.who() == RunConfig.Who.STUDENT ? model.patches() : chosen;
+      double own =
+          Macs.forward(model, kept, BlockTokens.merging(model, kept, config.teacher().merge()));
+      done += images[i] * (own + (chooses && chosen < model.patches() ? full : 0));
     }
     return Optional.of(new TeacherWork(name, done, full * all, all));
   }

@@ -58,6 +58,26 @@ class RunReportTest {
   }
 
   @Test
+  void write_studentMaskedOrTokensMerged_countsWhatTheTeacherDid() {
+    double full = Macs.full(TEACHER);
+    assertThat(work("student", "masking.who=student").perImage()).isEqualTo(full);
+    assertThat(work("both", "masking.who=both").perImage()).isEqualTo(Macs.masked(TEACHER, 8));
+    // A forward of the whole image to choose, and the teacher's own.
+    String[] guided = {
+      "masking.who=student", "masking.criterion=teacher", "teacher.weights=teacher.safetensors"
+    };
+    assertThat(work("guided", guided).perImage()).isEqualTo(2 * full);
+    // Of its one block only the MLP is spared three tokens of width 24: twice 24 times 96 for each.
+    assertThat(work("merged", "masking.keep=1", "teacher.merge=3").perImage())
+        .isEqualTo(full - 3 * 2 * 24 * 96);
+  }
+
+  private TeacherWork work(String name, String... overrides) {
+    ReportedRun run = ReportedRun.write(folder, name, 4, overrides).exported();
+    return TeacherWork.of(RunFiles.read(run.path())).orElseThrow();
+  }
+
+  @Test
   void write_finishedRun_hasEveryChartAndTheTimeOfEachDevice() {
     Document page = report(finished().path());
 
