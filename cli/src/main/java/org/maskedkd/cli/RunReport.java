@@ -189,6 +189,8 @@ final class RunReport {
                 stepped("total", 0, Column.LOSS, 1),
                 stepped("cross-entropy", 2, Column.BASE, 1),
                 stepped("divergence from the teacher", 1, Column.DISTILLATION, 1),
+                stepped("relations of patches", 4, Column.MANIFOLD, 1),
+                stepped("attention of the class tokens", 5, Column.ATTENTION, 1),
                 evaluated("cross-entropy, evaluation", 3, "loss", 1)),
             /* legend= */ true);
     html.close();

@@ -18,6 +18,8 @@ final class StepTable {
     LOSS("/loss"),
     BASE("/loss_base"),
     DISTILLATION("/loss_distillation"),
+    MANIFOLD("/loss_manifold"),
+    ATTENTION("/loss_attention"),
     STUDENT_TOP1("/student_top1"),
     TEACHER_TOP1("/teacher_top1"),
     RATE("/images_per_second"),

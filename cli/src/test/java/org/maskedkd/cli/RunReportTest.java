@@ -104,6 +104,26 @@ class RunReportTest {
   }
 
   @Test
+  void write_innerObjectives_haveCurvesAmongTheLossesParts() throws IOException {
+    ReportedRun run = finished();
+    String lines = Files.readString(run.path().resolve("metrics.jsonl"));
+    run.put(
+        "metrics.jsonl",
+        lines.replace(
+            "\"loss_distillation\"",
+            "\"loss_manifold\":0.25,\"loss_attention\":0.0,\"loss_distillation\""));
+
+    Document page = report(run.path());
+
+    assertThat(elements(page, "polyline", "line").stream().map(l -> l.getAttribute("data-name")))
+        .containsSubsequence(
+            "divergence from the teacher",
+            "relations of patches",
+            "attention of the class tokens",
+            "cross-entropy, evaluation");
+  }
+
+  @Test
   void write_curve_isWhereTheFilesNumbersAre() {
     Document page = report(finished().path());
 
