@@ -11,6 +11,7 @@ import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelZoo;
 import org.maskedkd.vit.PatchSelection;
 import org.maskedkd.vit.VitConfig;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -52,12 +53,22 @@ final class FlopsCommand implements Runnable {
           "Pairs of tokens that each block of the teacher merges after its attention, as ToMe does. Default: ${DEFAULT-VALUE}")
   private int merge;
 
-  @Option(
-      names = "--guide",
-      paramLabel = "MODEL",
-      description =
-          "A model whose attention chooses the patches in the student's place (masking.criterion teacher or model): it sees the whole image.")
-  private @Nullable String guide;
+  @ArgGroup private Chooser chooser = new Chooser();
+
+  /** What chooses the patches where the student's attention does not. */
+  private static final class Chooser {
+    @Option(
+        names = "--guide",
+        paramLabel = "MODEL",
+        description =
+            "A model whose attention chooses the patches in the student's place (masking.criterion teacher or model): it sees the whole image.")
+    private @Nullable String guide;
+
+    @Option(
+        names = "--random",
+        description = "Chance chooses the patches (masking.criterion random).")
+    private boolean random;
+  }
 
   @Option(
       names = "--who",
@@ -95,7 +106,9 @@ final class FlopsCommand implements Runnable {
             ? teacherModel.patches()
             : PatchSelection.keepCount(keep, teacherModel.patches());
     long studentMacs = Macs.full(studentModel);
-    long training = who == RunConfig.Who.TEACHER ? studentMacs : maskedByItself();
+    String guide = chooser.guide;
+    boolean itself = guide == null && !chooser.random;
+    long training = who == RunConfig.Who.TEACHER ? studentMacs : masked(itself);
     long full = Macs.full(teacherModel);
     List<BlockTokens> tokens = BlockTokens.merging(teacherModel, kept, merge);
     long paper = Macs.forward(teacherModel, teacherModel.patches(), tokens);
@@ -134,7 +147,11 @@ final class FlopsCommand implements Runnable {
     out.printf("%-46s %12s %14s %9s%n", "", "per image", "for the run", "of full");
     row(out, "student " + name(student), studentMacs, 0);
     if (who != RunConfig.Who.TEACHER) {
-      row(out, "student in training, choosing its own patches", training, studentMacs);
+      row(
+          out,
+          "student in training, " + (itself ? "choosing its own patches" : "kept patches alone"),
+          training,
+          studentMacs);
     }
     row(out, "teacher " + name(teacher), full, full);
     row(out, "teacher masked, as the paper counts", paper, full);
@@ -145,9 +162,10 @@ final class FlopsCommand implements Runnable {
     out.printf(Locale.ROOT, "%nRun: %,d images x %,d epochs.%n", images, epochs);
   }
 
-  private long maskedByItself() {
+  private long masked(boolean byItself) {
     VitConfig model = ModelZoo.parse(student);
-    return Macs.maskedByItself(model, PatchSelection.keepCount(keep, model.patches()));
+    int kept = PatchSelection.keepCount(keep, model.patches());
+    return byItself ? Macs.maskedByItself(model, kept) : Macs.masked(model, kept);
   }
 
   private static String name(String model) {

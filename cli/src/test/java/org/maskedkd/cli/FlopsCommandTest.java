@@ -64,6 +64,24 @@ class FlopsCommandTest {
   }
 
   @Test
+  void json_studentMaskedByAGuideOrChance_countsNoForwardThatChooses() throws Exception {
+    JsonNode itself = json("--who", "student");
+    long masked =
+        itself.get("student_macs_training").asLong() - itself.get("student_macs").asLong();
+
+    JsonNode guided = json("--who=student", "--guide", "dino_small_patch16_224");
+    JsonNode chance = json("--who=both", "--random");
+    assertThat(guided.get("student_macs_training").asLong()).isEqualTo(masked);
+    assertThat(guided.get("guide_macs")).isEqualTo(itself.get("student_macs"));
+    assertThat(chance.get("student_macs_training").asLong()).isEqualTo(masked);
+    assertThat(chance.get("guide_macs").asLong()).isZero();
+
+    Run both = Run.of("flops", "--student=x", "--teacher=x", "--guide=x", "--random");
+    assertThat(both.exit()).isEqualTo(64);
+    assertThat(both.err()).contains("--guide", "--random", "mutually exclusive");
+  }
+
+  @Test
   void table_wholeRun_agreesWithThePapersTable() {
     Run run = Run.of(DEIT);
     assertThat(run.exit()).isZero();
