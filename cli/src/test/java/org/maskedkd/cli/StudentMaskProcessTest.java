@@ -50,6 +50,15 @@ class StudentMaskProcessTest {
       assertThat(cut.losses().get(i)).isCloseTo(expected, within(1e-5 * expected));
     }
     assertThat(choices(cut.path())).isEqualTo(4 * STEPS);
+
+    // The label's part depends on the student alone, which has the same weights and images.
+    TinyRun seeing = run(stages, "unmasked", 1, "masking.who=teacher");
+    double unmasked = label(seeing);
+    assertThat(label(whole)).isNotCloseTo(unmasked, within(1e-4 * unmasked));
+  }
+
+  private static double label(TinyRun run) {
+    return run.lines("metrics.jsonl").get(0).get("loss_base").asDouble();
   }
 
   private static long choices(Path run) throws IOException {
