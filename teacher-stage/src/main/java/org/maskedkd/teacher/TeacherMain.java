@@ -10,6 +10,7 @@ import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
+import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.runtime.TlsOptions;
 import org.maskedkd.tensor.Precision;
@@ -106,6 +107,14 @@ public final class TeacherMain implements Callable<Integer> {
   private int drainSeconds;
 
   @Option(
+      names = "--idle-seconds",
+      defaultValue = "0",
+      paramLabel = "S",
+      description =
+          "End with exit code 69 when no run was here for so long; 0: never. Default: ${DEFAULT-VALUE}")
+  private int idleSeconds;
+
+  @Option(
       names = "--sleep",
       paramLabel = "OPERATION=SECONDS,...",
       description =
@@ -148,6 +157,7 @@ public final class TeacherMain implements Callable<Integer> {
             maxMicroBatchBytes,
             maxRuns,
             Duration.ofSeconds(drainSeconds),
+            idle(idleSeconds),
             tls.files(),
             insecure,
             sleep == null ? null : SleepTimes.parse(sleep, SleepingTeacher.OPERATIONS));
@@ -168,6 +178,14 @@ public final class TeacherMain implements Callable<Integer> {
       }
     }
     return signal;
+  }
+
+  private static Duration idle(int seconds) {
+    if (seconds < 0) {
+      throw new RunException(
+          ExitCode.USAGE, "--idle-seconds is " + seconds + ", expected 0 or more");
+    }
+    return Duration.ofSeconds(seconds);
   }
 
   private static Precision parsePrecision(String text) {

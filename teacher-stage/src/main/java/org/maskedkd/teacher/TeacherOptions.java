@@ -31,6 +31,7 @@ import org.maskedkd.vit.WeightsOrigin;
  * @param maxRuns at once; one more is told to wait
  * @param drain how long runs may take, when this teacher is to end, to get the answers they wait
  *     for
+ * @param idle after how long without a run the process ends; zero for never
  * @param tls for gRPC on a port; null for plaintext
  * @param insecure whether to listen beyond loopback without TLS
  * @param sleep how long to sleep instead of computing; null to compute
@@ -47,6 +48,7 @@ record TeacherOptions(
     long maxMicroBatchBytes,
     int maxRuns,
     Duration drain,
+    Duration idle,
     @Nullable TlsFiles tls,
     boolean insecure,
     @Nullable SleepTimes sleep) {

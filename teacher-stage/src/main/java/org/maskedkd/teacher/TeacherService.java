@@ -63,6 +63,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private final Metrics metrics;
   private final Runnable shutdown;
   private final FairQueue queue;
+  private final Idleness idleness;
   private final Set<Supervision> streams = ConcurrentHashMap.newKeySet();
   private volatile boolean draining;
 
@@ -74,6 +75,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       long maxMicroBatchBytes,
       int maxRuns,
       Metrics metrics,
+      Idleness idleness,
       Runnable shutdown) {
     this.model = model;
     this.device = device;
@@ -83,6 +85,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     this.maxRuns = maxRuns;
     this.queue = new FairQueue(compute, maxMicroBatchBytes, budget);
     this.metrics = metrics;
+    this.idleness = idleness;
     this.shutdown = shutdown;
   }
 
@@ -209,6 +212,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
           return;
         }
         streams.add(this);
+        idleness.begin();
       }
       if (draining) {
         sayDraining();
@@ -222,7 +226,9 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private void end() {
       ended = true;
-      streams.remove(this);
+      if (streams.remove(this)) {
+        idleness.end();
+      }
       lane.drop();
       outbox.abandon();
       giveBackArriving();

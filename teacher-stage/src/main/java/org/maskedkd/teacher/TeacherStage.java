@@ -25,6 +25,7 @@ public final class TeacherStage implements AutoCloseable {
   private final ExecutorService compute;
   private final TeacherService service;
   private final Duration drain;
+  private final Idleness idleness;
   private final StageServer server;
   private final Management management;
   private final Metrics metrics;
@@ -37,6 +38,7 @@ public final class TeacherStage implements AutoCloseable {
     this.metrics = new Metrics("teacher");
     this.management = new Management(options.management(), metrics.registry());
     this.drain = options.drain();
+    this.idleness = new Idleness(options.idle(), System::nanoTime);
     this.service =
         new TeacherService(
             model,
@@ -49,6 +51,7 @@ public final class TeacherStage implements AutoCloseable {
             options.maxMicroBatchBytes(),
             options.maxRuns(),
             metrics,
+            idleness,
             this::requestShutdown);
     this.server =
         StageServer.listen(options.listen())
@@ -109,9 +112,16 @@ public final class TeacherStage implements AutoCloseable {
     shutdown.countDown();
   }
 
-  /** Returns once a coordinator has asked for a shutdown. */
+  /**
+   * Returns once a coordinator has asked for a shutdown.
+   *
+   * @throws org.maskedkd.runtime.RunException (peer away) when there was no run for {@link
+   *     TeacherOptions#idle}
+   */
   public void awaitShutdown() throws InterruptedException {
-    shutdown.await();
+    while (!shutdown.await(idleness.nanosLeft(), TimeUnit.NANOSECONDS)) {
+      idleness.requireNotOver();
+    }
   }
 
   /**

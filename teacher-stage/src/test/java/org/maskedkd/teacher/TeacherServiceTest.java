@@ -14,6 +14,7 @@ import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -79,6 +80,7 @@ class TeacherServiceTest {
             1 << 20,
             MAX_RUNS,
             metrics,
+            new Idleness(Duration.ZERO, System::nanoTime),
             () -> {});
     String address = InProcessServerBuilder.generateName();
     server =
