@@ -27,6 +27,13 @@ final class CoordinatorCommand extends RunCommand {
       description = "The same as teacher.addresses; several times, or with commas between.")
   private List<String> teachers = List.of();
 
+  @Option(
+      names = "--end-teachers",
+      description =
+          "Tell the teachers to end when the run is done, or has ended in a way that another start"
+              + " would only repeat. Not for teachers that other runs share.")
+  private boolean endTeachers;
+
   @Mixin private TlsOptions tls = new TlsOptions();
 
   @Override
@@ -48,6 +55,11 @@ final class CoordinatorCommand extends RunCommand {
               + "]");
     }
     return overrides;
+  }
+
+  @Override
+  boolean endsTeachers() {
+    return endTeachers;
   }
 
   @Override

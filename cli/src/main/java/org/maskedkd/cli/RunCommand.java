@@ -57,8 +57,9 @@ abstract class RunCommand implements Callable<Integer> {
   @Option(
       names = "--go-on",
       description =
-          "Go on with the run of this name if it has begun, else begin it: for a supervisor that"
-              + " starts this command again when its process has died.")
+          "Go on with the run of this name if it has begun, else begin it, once no other process"
+              + " leads it: for a supervisor that starts this command again when its process has"
+              + " died.")
   private boolean goOn;
 
   @Option(
@@ -112,6 +113,9 @@ abstract class RunCommand implements Callable<Integer> {
   /** Whether stages without an address are started here. */
   abstract boolean startsStages();
 
+  /** Whether teachers that were not started here are to end with the run. */
+  abstract boolean endsTeachers();
+
   @Override
   public final Integer call() throws InterruptedException {
     if (maxSteps < 0) {
@@ -140,6 +144,10 @@ abstract class RunCommand implements Callable<Integer> {
   private ExitCode run(RunConfig config, List<StageSpec> stages, @Nullable Tls tls)
       throws InterruptedException {
     Path directory = config.directory();
+    if (goOn && !dryRun) {
+      RunDirectory.awaitFree(
+          directory, () -> log.warn("{} is in use by another coordinator; waiting", directory));
+    }
     boolean resumes = resume != null || (goOn && RunDirectory.exists(directory));
     if (!dryRun) {
       // Said before stages are started and anything is written into a run that another process
@@ -153,7 +161,19 @@ abstract class RunCommand implements Callable<Integer> {
     try (Monitor monitor = Monitor.open(management);
         LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      code = lead(config, addresses(config, processes), resumes, tls, monitor, stop);
+      Addresses addresses = addresses(config, processes);
+      List<String> toEnd = endsTeachers() && !dryRun ? addresses.teachers() : List.of();
+      try {
+        code = lead(config, addresses, resumes, tls, monitor, stop);
+      } catch (RunException e) {
+        if (StageProcess.FINAL.contains(e.exitCode().code())) {
+          StageShutdown.askTeachers(toEnd, tls);
+        }
+        throw e;
+      }
+      if (code == ExitCode.DONE) {
+        StageShutdown.askTeachers(toEnd, tls);
+      }
     }
     if (code == ExitCode.DONE && startsStages() && !dryRun) {
       report(directory);

@@ -1,7 +1,5 @@
 package org.maskedkd.cli;
 
-import io.grpc.ManagedChannel;
-import io.grpc.StatusRuntimeException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
@@ -17,9 +15,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
-import org.maskedkd.proto.v1.ShutdownRequest;
-import org.maskedkd.proto.v1.StudentGrpc;
-import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.runtime.Channels;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
@@ -113,24 +108,7 @@ final class StageProcess {
     if (!address.isDone() || address.isCompletedExceptionally()) {
       return;
     }
-    ManagedChannel channel = Channels.connect(address.join());
-    try {
-      ShutdownRequest request = ShutdownRequest.newBuilder().setReason("the run has ended").build();
-      switch (spec.role()) {
-        case STUDENT ->
-            StudentGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(5, TimeUnit.SECONDS)
-                .shutdown(request);
-        case TEACHER ->
-            TeacherGrpc.newBlockingStub(channel)
-                .withDeadlineAfter(5, TimeUnit.SECONDS)
-                .shutdown(request);
-      }
-    } catch (StatusRuntimeException e) {
-      log.debug("{} took no shutdown call: {}", spec.name(), e.getStatus());
-    } finally {
-      channel.shutdownNow();
-    }
+    StageShutdown.ask(spec.role(), spec.name(), Channels.connect(address.join()));
   }
 
   /** Waits until it has ended, with ever harder means. */

@@ -17,6 +17,11 @@ final class TrainCommand extends RunCommand {
   }
 
   @Override
+  boolean endsTeachers() {
+    return false;
+  }
+
+  @Override
   boolean startsStages() {
     return true;
   }

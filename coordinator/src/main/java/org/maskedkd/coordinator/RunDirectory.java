@@ -34,6 +34,7 @@ public final class RunDirectory implements AutoCloseable {
   private static final String METRICS = "metrics.jsonl";
   private static final String EPOCHS = "epochs.jsonl";
   private static final String MASKS = "masks.jsonl";
+  private static final String LOCK = ".lock";
 
   private final Path path;
   private final FileChannel lockFile;
@@ -93,8 +94,7 @@ public final class RunDirectory implements AutoCloseable {
     try {
       Files.createDirectories(path);
       FileChannel file =
-          FileChannel.open(
-              path.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+          FileChannel.open(path.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       if (!locked(file)) {
         file.close();
         throw new RunException(
@@ -102,6 +102,26 @@ public final class RunDirectory implements AutoCloseable {
             path + " is in use by another coordinator; end that one first or choose another name");
       }
       return new RunDirectory(path, file);
+    } catch (IOException e) {
+      throw JsonLines.cannotWrite(path, e);
+    }
+  }
+
+  /**
+   * Returns once no coordinator holds the directory. One that was told to end may still be writing
+   * when the next is started.
+   *
+   * @param waits is run before a wait, and not if there is none
+   */
+  public static void awaitFree(Path path, Runnable waits) {
+    if (!Files.exists(path.resolve(LOCK))) {
+      return;
+    }
+    try (FileChannel file = FileChannel.open(path.resolve(LOCK), StandardOpenOption.WRITE)) {
+      if (!locked(file)) {
+        waits.run();
+        file.lock();
+      }
     } catch (IOException e) {
       throw JsonLines.cannotWrite(path, e);
     }

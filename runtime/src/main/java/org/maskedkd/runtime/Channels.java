@@ -33,6 +33,14 @@ public final class Channels {
     return connect(where, tls, Transport.eventLoop());
   }
 
+  /**
+   * The same to one of the addresses that {@link StageName#resolve} found. With TLS the peer must
+   * show a certificate for the name, not for the address.
+   */
+  public static ManagedChannel connect(StageName name, String address, @Nullable Tls tls) {
+    return connect(address, name.authority(), tls, Transport.eventLoop());
+  }
+
   static ManagedChannel connect(String where, @Nullable Tls tls, EventLoopGroup loop) {
     StageAddress address = StageAddress.parse(where);
     return build(address.channel(tls), address.seals(), loop);
