@@ -14,6 +14,10 @@ public final class CoordinatorMain {
 
   static CommandLine commandLine() {
     return Commands.of(
-        failure -> null, new TrainCommand(), new CoordinatorCommand(), new SimulateCommand());
+        failure -> null,
+        new TrainCommand(),
+        new CoordinatorCommand(),
+        new SimulateCommand(),
+        new ProbeCommand());
   }
 }

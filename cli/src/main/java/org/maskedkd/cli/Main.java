@@ -18,7 +18,8 @@ public final class Main {
     System.exit(commandLine().execute(args));
   }
 
-  static CommandLine commandLine() {
+  /** The commands as they are parsed, for whoever writes their options elsewhere. */
+  public static CommandLine commandLine() {
     return Commands.of(
         Main::exitCode,
         new DemoCommand(),
@@ -32,6 +33,7 @@ public final class Main {
         new SimulateCommand(),
         new ShowCommand(),
         new DoctorCommand(),
+        new ProbeCommand(),
         new BenchCommand(),
         new StudentMain(),
         new TeacherMain(),
