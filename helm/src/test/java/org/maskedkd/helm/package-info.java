@@ -1,0 +1,4 @@
+@NullMarked
+package org.maskedkd.helm;
+
+import org.jspecify.annotations.NullMarked;
