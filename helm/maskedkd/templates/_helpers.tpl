@@ -60,6 +60,13 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if hasKey $config "tls" -}}{{- fail "tls of the run's configuration is the chart's: use tls.mode of the values" -}}{{- end -}}
 {{- if hasKey ($config.student | default dict) "address" -}}{{- fail "student.address of the run's configuration is the chart's: leave it out" -}}{{- end -}}
 {{- if hasKey ($config.teacher | default dict) "addresses" -}}{{- fail "teacher.addresses of the run's configuration is the chart's: use teacher.mode external and teacher.addresses of the values" -}}{{- end -}}
+{{- $kind := ($config.distillation | default dict).kind | default "soft" -}}
+{{- if and (eq $kind "none") (ne .Values.teacher.mode "none") -}}
+{{- fail (printf "distillation.kind of the run's configuration is none, but teacher.mode is %s: set teacher.mode=none" .Values.teacher.mode) -}}
+{{- end -}}
+{{- if and (ne $kind "none") (eq .Values.teacher.mode "none") ($config.teacher | default dict).model -}}
+{{- fail "teacher.mode is none, but the run's configuration has teacher.model: set teacher.mode=run, or distillation.kind of the configuration to none" -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

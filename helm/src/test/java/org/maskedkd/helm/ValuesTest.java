@@ -66,6 +66,7 @@ class ValuesTest {
         "run: {config: {teacher: {addresses: [x]}}} | teacher.addresses of the run's configuration",
         "run: {config: {seed: 1}} | teacher.mode is run, which needs teacher.model",
         "{trainer: {enabled: false}, teacher: {mode: serve}} | which needs teacher.serve.model",
+        "run: {config: {distillation: {kind: none}}} | set teacher.mode=none",
         "{run: {config: {seed: 1}}, teacher: {mode: external}} | which needs teacher.addresses",
       })
   void render_wrongCombination_isRefusedWithTheWayOut(String values, String message) {
@@ -77,6 +78,7 @@ class ValuesTest {
       delimiter = '|',
       value = {
         "tls: {mode: existingSecret} | needs tls.existingSecret.",
+        "teacher: {mode: none} | but the run's configuration has teacher.model",
         "tls: {mode: certManager} | needs tls.certManager.issuerRef.name",
         "teacher: {autoscaling: {kind: HPA}} | needs teacher.mode serve, found run",
         "metrics: {podMonitor: {enabled: true}, serviceMonitor: {enabled: true}} | expected one",
