@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -15,13 +16,15 @@ import org.junit.jupiter.api.io.TempDir;
 class TlsProcessTest {
   @TempDir private Path folder;
 
-  /** Writes the files of a peer, and gives the options that name them. */
   private List<String> files(String name, X509Bundle authority) throws Exception {
+    return files(name, authority, certificate -> certificate.addSanIpAddress("127.0.0.1"));
+  }
+
+  /** Writes the files of a peer, and gives the options that name them. */
+  private List<String> files(
+      String name, X509Bundle authority, UnaryOperator<CertificateBuilder> host) throws Exception {
     X509Bundle own =
-        new CertificateBuilder()
-            .ecp256()
-            .subject("CN=" + name)
-            .addSanIpAddress("127.0.0.1")
+        host.apply(new CertificateBuilder().ecp256().subject("CN=" + name))
             .buildIssuedBy(authority);
     Path home = Files.createDirectories(folder.resolve(name));
     Path certificate = Files.writeString(home.resolve("tls.crt"), own.getCertificatePathPEM());
@@ -85,6 +88,45 @@ class TlsProcessTest {
       assertThat(student.said() + teacher.said())
           .contains("it does not use TLS")
           .doesNotContain("\tat ");
+    }
+  }
+
+  @Test
+  void endTeachers_ofANameWithTls_reachesThoseWhoseCertificateIsForTheName() throws Exception {
+    X509Bundle ours = authority("ours");
+    String runs = folder.resolve("runs").toString();
+    // As on a cluster: the student beside the coordinator on a socket file, teachers by name.
+    String socket = "unix:" + folder.resolve("student.sock");
+    try (MaskedKdProcess student =
+            start(
+                List.of(),
+                "student-stage",
+                "--listen=" + socket,
+                "--threads=1",
+                "--run-root=" + runs);
+        MaskedKdProcess teacher =
+            start(
+                files("teacher", ours, certificate -> certificate.addSanDnsName("localhost")),
+                "teacher-stage",
+                "--listen=127.0.0.1:0",
+                "--threads=1",
+                "--model=" + TinyRun.TEACHER,
+                "--weights=" + TinyRun.TEACHER_WEIGHTS)) {
+      student.awaitText("listening ");
+      String port = teacher.awaitText("listening 127.0.0.1:");
+      start(
+              files("coordinator", ours),
+              "coordinator",
+              "-c",
+              TinyRun.config(folder),
+              "--student=" + socket,
+              "--teacher=dns:localhost:" + port,
+              "--runs-dir=" + runs,
+              "--max-steps=2",
+              "--end-teachers")
+          .endsWith(0);
+      teacher.endsWith(0);
+      assertThat(student.isAlive()).isTrue();
     }
   }
 }
