@@ -55,6 +55,7 @@ class ReadmeTest {
       path.subList(depth, path.size()).clear();
       path.add(key.group(2));
       if (key.group(3) != null) {
+        assertThat(comments).as("what %s means", path).isNotEmpty();
         table.append(
             "| `%s` | `%s` | %s |\n"
                 .formatted(
