@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 
 /**
  * A real API server takes the chart, changes it and lets it go. {@code MASKEDKD_KUBECONFIG} names
@@ -15,6 +17,7 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
  * itself need not get on there.
  */
 @EnabledIfEnvironmentVariable(named = "MASKEDKD_KUBECONFIG", matches = ".+")
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class ClusterTest {
   private static final String NAMESPACE = "maskedkd-chart-test";
   private static final String NAME = "chart-test";

@@ -12,12 +12,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.maskedkd.runtime.ExitCode;
 
 /** What one manifest says of another, or a part of one of another part, is so. */
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class ConsistencyTest {
   @TempDir private Path scratch;
 

@@ -9,6 +9,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -19,6 +21,7 @@ import picocli.CommandLine;
 import picocli.CommandLine.ParseResult;
 
 /** The program takes what the chart gives it. */
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class ProgramTest {
   @TempDir private Path scratch;
 

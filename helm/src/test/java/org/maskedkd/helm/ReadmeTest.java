@@ -10,11 +10,14 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 
 /**
  * The README's table of values is that of {@code values.yaml}, whose comments describe its keys.
  * With {@code -Dreadme.write=true} it is written anew.
  */
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class ReadmeTest {
   private static final Path README = Chart.FOLDER.resolve("README.md");
   private static final String BEGIN = "<!-- values -->\n";

@@ -9,11 +9,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Values are taken or refused, and those that are taken do what they say. */
+@EnabledOnOs(value = OS.LINUX, architectures = "amd64")
 class ValuesTest {
   private static final String RUN =
       "run: {config: {student: {model: deit_tiny_patch16_224}, teacher: {model: a, weights: b},"
