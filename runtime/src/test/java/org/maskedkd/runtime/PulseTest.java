@@ -129,7 +129,7 @@ class PulseTest {
   /**
    * @param lost which messages of a stream the network loses, by their number
    */
-  private TeacherGrpc.TeacherStub connect(IntPredicate lost) {
+  private TeacherGrpc.TeacherStub connect(IntPredicate lost) throws Exception {
     ManagedChannel channel =
         NettyChannelBuilder.forAddress("127.0.0.1", server.getPort())
             .usePlaintext()
@@ -138,7 +138,10 @@ class PulseTest {
             .intercept(new Losing(lost), new SealedClient(ofClient))
             .build();
     channels.add(channel);
-    return TeacherGrpc.newStub(channel);
+    TeacherGrpc.TeacherStub stub = TeacherGrpc.newStub(channel);
+    // Calls that are made while a channel connects need not begin in their order.
+    settle(stub);
+    return stub;
   }
 
   private record Losing(IntPredicate lost) implements ClientInterceptor {
