@@ -163,6 +163,13 @@ public final class ConfigLoader {
     return object(defaultsYaml(), "defaults.yaml");
   }
 
+  /** The defaults as a configuration would have them, so that values compare with its values. */
+  static ObjectNode resolvedDefaults() {
+    ObjectNode tree = defaults();
+    derive(tree);
+    return toTree(bind(tree, "defaults.yaml"));
+  }
+
   private record Source(String name, Map<String, Integer> lines) {
     String place(String key) {
       Integer line = lines.get(key);

@@ -202,7 +202,7 @@ final class Resumption {
 
   /** The same of a configuration of nothing but defaults. */
   static Map<String, String> decidingDefaults() {
-    return deciding(ConfigLoader.defaults());
+    return deciding(ConfigLoader.resolvedDefaults());
   }
 
   private static Map<String, String> deciding(ObjectNode tree) {
