@@ -4,16 +4,12 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.Readiness;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 
 /** What a run's process shows of itself over HTTP, if it is to. */
 final class Monitor implements Readiness, AutoCloseable {
-  private final @Nullable Metrics metrics;
+  private final Metrics metrics = new Metrics(Role.COORDINATOR);
   private final @Nullable Management management;
-
-  private Monitor(@Nullable Metrics metrics, @Nullable Management management) {
-    this.metrics = metrics;
-    this.management = management;
-  }
 
   /**
    * Listens.
@@ -21,14 +17,16 @@ final class Monitor implements Readiness, AutoCloseable {
    * @param hostPort where; null for nowhere
    * @throws org.maskedkd.runtime.RunException (usage) when the port is in use
    */
-  static Monitor open(@Nullable String hostPort) {
-    if (hostPort == null) {
-      return new Monitor(/* metrics= */ null, /* management= */ null);
+  Monitor(@Nullable String hostPort) {
+    management = hostPort == null ? null : new Management(hostPort, metrics.registry());
+    if (management != null) {
+      System.out.println("management on port " + management.port());
     }
-    Metrics metrics = new Metrics("coordinator");
-    Management management = new Management(hostPort, metrics.registry());
-    System.out.println("management on port " + management.port());
-    return new Monitor(metrics, management);
+  }
+
+  /** Of the run that is led. */
+  Metrics metrics() {
+    return metrics;
   }
 
   @Override
@@ -40,9 +38,9 @@ final class Monitor implements Readiness, AutoCloseable {
 
   @Override
   public void close() {
-    if (management != null && metrics != null) {
+    if (management != null) {
       management.close();
-      metrics.close();
     }
+    metrics.close();
   }
 }

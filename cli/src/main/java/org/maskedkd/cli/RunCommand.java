@@ -158,7 +158,7 @@ abstract class RunCommand implements Callable<Integer> {
     Logging.toFile(logs.resolve("coordinator.log"));
     GracefulStop stop = GracefulStop.install();
     ExitCode code;
-    try (Monitor monitor = Monitor.open(management);
+    try (Monitor monitor = new Monitor(management);
         LocalProcesses processes = LocalProcesses.start(stages, logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
       Addresses addresses = addresses(config, processes);
@@ -304,7 +304,7 @@ abstract class RunCommand implements Callable<Integer> {
     // Stages that were started here have no certificates, also where they must listen on ports.
     Tls ofStudent = config.student().address().isEmpty() ? null : tls;
     Tls ofTeachers = config.teacher().addresses().isEmpty() ? null : tls;
-    NetworkLoop network = new NetworkLoop();
+    NetworkLoop network = new NetworkLoop(monitor.metrics());
     try {
       Peer student = peer("student", addresses.student(), ofStudent, network, channels);
       List<Peer> listed = new ArrayList<>();
@@ -326,6 +326,7 @@ abstract class RunCommand implements Callable<Integer> {
               new Progress(
                   System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime),
               monitor,
+              monitor.metrics(),
               network);
       stop.onRequest(
           () -> {

@@ -6,9 +6,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 
 class ProbeCommandTest {
-  private final Metrics metrics = new Metrics("teacher");
+  private final Metrics metrics = new Metrics(Role.COORDINATOR);
   private final Management management = new Management("127.0.0.1:0", metrics.registry());
   private final String url = "http://127.0.0.1:" + management.port();
 

@@ -30,10 +30,15 @@ final class MaskedQueue {
   private final Set<MicroBatchKey> answered = new HashSet<>();
   private final Set<MicroBatchKey> doubled = new HashSet<>();
   private final Map<MicroBatchKey, Integer> tries = new HashMap<>();
+  private final RunMetrics metrics;
   private long redone;
   private long hedged;
   private long duplicates;
   private long stale;
+
+  MaskedQueue(RunMetrics metrics) {
+    this.metrics = metrics;
+  }
 
   /** Forgets the micro-batches before {@code step}, but not those of its own that came ahead. */
   void begin(long step) {
@@ -91,6 +96,7 @@ final class MaskedQueue {
   void doubled(MaskedWork work) {
     doubled.add(work.key());
     hedged++;
+    metrics.hedged();
   }
 
   /**
@@ -154,11 +160,13 @@ final class MaskedQueue {
 
   /** Counts an answer that nobody waits for. */
   void unexpected(MicroBatchKey key) {
-    if (answered.contains(key)) {
+    boolean duplicate = answered.contains(key);
+    if (duplicate) {
       duplicates++;
     } else {
       stale++;
     }
+    metrics.droppedAnswer(duplicate);
   }
 
   /** Micro-batches that were given out again because their teacher was lost or late. */

@@ -210,6 +210,11 @@ public record RunConfig(
       return who == Who.STUDENT ? 1 : keep;
     }
 
+    /** The share of its patches that the teacher sees in an epoch. */
+    double teachersKeepIn(int epoch, int epochs) {
+      return who == Who.STUDENT ? 1 : keepIn(epoch, epochs);
+    }
+
     /** Whether the teacher sees every patch in every epoch. */
     @JsonIgnore
     boolean teacherSeesAll() {

@@ -65,6 +65,7 @@ final class StepExecutor {
   private final LossFunction loss;
   private final int classes;
   private final Supplier<String> wayOut;
+  private final RunMetrics metrics;
 
   /** Forwarded, and waiting for the teacher's signal. */
   private final Map<Integer, ForwardedBatch> pending = new HashMap<>();
@@ -109,7 +110,8 @@ final class StepExecutor {
       ForwardedInbox inbox,
       LossFunction loss,
       int classes,
-      Supplier<String> wayOut) {
+      Supplier<String> wayOut,
+      RunMetrics metrics) {
     this.run = run;
     this.student = student;
     this.pool = pool;
@@ -117,6 +119,7 @@ final class StepExecutor {
     this.loss = loss;
     this.classes = classes;
     this.wayOut = wayOut;
+    this.metrics = metrics;
   }
 
   /** The student's messages that belonged to no micro-batch in flight. */
@@ -422,6 +425,7 @@ final class StepExecutor {
         loss.apply(
             micro.logits(), teacher, micro.target(), classes, plan().schedule().batch(), gradient);
     if (!Double.isFinite(parts.getTotal())) {
+      metrics.nonFinite();
       throw new RunException(ExitCode.INTERNAL, notFinite(micro, teacher, parts));
     }
     answered.set(micro.key().getIndex());

@@ -66,8 +66,10 @@ final class TeacherLink {
      * The connection is gone, and with it the work, which comes back here.
      *
      * @param late whether {@link #late} was called before
+     * @param connected whether there was a connection at all
      */
-    void away(TeacherLink link, List<MaskedWork> work, RunException why, boolean late);
+    void away(
+        TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean connected);
 
     /** It has left for good. */
     void closed(TeacherLink link);
@@ -285,6 +287,7 @@ final class TeacherLink {
       return;
     }
     boolean wasLate = state == State.LATE;
+    boolean connected = stream != null;
     lastFailure = why;
     failures++;
     List<MaskedWork> work = work();
@@ -295,7 +298,7 @@ final class TeacherLink {
       state = State.AWAY;
       loop.schedule(patience.backoff(failures, jitter), this::connect);
     }
-    listener.away(this, work, why, wasLate);
+    listener.away(this, work, why, wasLate, connected);
     if (leaving) {
       listener.closed(this);
     }

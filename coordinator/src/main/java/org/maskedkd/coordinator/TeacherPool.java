@@ -57,7 +57,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private final List<Integer> vacated = new ArrayList<>();
   private int places;
-  private final MaskedQueue queue = new MaskedQueue();
+  private final MaskedQueue queue;
+  private final AnswerTimes times = new AnswerTimes();
+  private final RunMetrics metrics;
   private Consumer<TeacherAnswer> answers = answer -> {};
   private boolean started;
 
@@ -72,12 +74,15 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       boolean deterministic,
       Patience patience,
       Consumer<String> notices,
-      RunState state) {
+      RunState state,
+      RunMetrics metrics) {
     this.loop = loop;
     this.peers = peers;
     this.request = request;
     this.patience = patience;
     this.notices = notices;
+    this.metrics = metrics;
+    this.queue = new MaskedQueue(metrics);
     this.match = new TeacherMatch(deterministic, notices);
     this.absence =
         new TeacherAbsence(loop, patience, this::reasons, this::nothingToDo, notices, state);
@@ -91,6 +96,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     int place = vacant == null ? places++ : vacant;
     TeacherLink link = new TeacherLink(loop, place, peer, request, patience, this);
     links.put(place, link);
+    metrics.teacher(place, /* works= */ false);
     return link;
   }
 
@@ -176,6 +182,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
    */
   void begin(long step, Consumer<TeacherAnswer> newAnswers) {
     queue.begin(step);
+    times.begin(step);
     free.addAll(vacated);
     vacated.clear();
     answers = newAnswers;
@@ -185,6 +192,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   /** Forgets every micro-batch, of whatever step: the student is lost, and all begins anew. */
   void forget() {
     queue.forget();
+    times.forget();
   }
 
   /** One more round trip to each teacher that is there. */
@@ -240,6 +248,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   void submit(MaskedWork work) {
     queue.submit(work);
+    times.submitted(work.key(), loop.nanoTime());
     dispatch();
   }
 
@@ -248,10 +257,21 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     while (!queue.isEmpty()) {
       TeacherLink next = TeacherChoice.next(serving(), queue.samples());
       if (next == null) {
-        return;
+        break;
       }
-      next.assign(queue.remove());
+      assign(next, queue.remove());
     }
+    show();
+  }
+
+  private void assign(TeacherLink link, MaskedWork work) {
+    times.given(work.key(), loop.nanoTime());
+    link.assign(work);
+  }
+
+  private void show() {
+    metrics.pool(queue.size(), links.values().stream().mapToInt(TeacherLink::load).sum());
+    links.values().forEach(link -> metrics.teacher(link.place(), link.works()));
   }
 
   Collection<TeacherLink> teachers() {
@@ -266,7 +286,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   /** Gives it to a second teacher, whose state must be READY. */
   void doubleTo(TeacherLink other, MaskedWork work) {
     queue.doubled(work);
-    other.assign(work);
+    assign(other, work);
   }
 
   @Override
@@ -308,7 +328,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void late(TeacherLink link, List<MaskedWork> work, RunException why) {
-    int count = giveBack(work);
+    int count = giveBack(work, "late");
     notices.accept(
         why.getMessage()
             + (count == 0
@@ -319,8 +339,12 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   @Override
-  public void away(TeacherLink link, List<MaskedWork> work, RunException why, boolean late) {
-    int count = giveBack(work);
+  public void away(
+      TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean connected) {
+    int count = giveBack(work, "lost");
+    if (connected) {
+      metrics.lost("teacher");
+    }
     if (late) {
       notices.accept(link.name() + " is still silent; connecting anew");
     } else {
@@ -336,12 +360,16 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     dispatch();
   }
 
-  private int giveBack(List<MaskedWork> work) {
-    return queue.giveBack(
-        work, key -> links.values().stream().anyMatch(link -> link.works() && link.has(key)));
+  private int giveBack(List<MaskedWork> work, String reason) {
+    int count =
+        queue.giveBack(
+            work, key -> links.values().stream().anyMatch(link -> link.works() && link.has(key)));
+    metrics.retried(count, reason);
+    return count;
   }
 
   private void noteAbsence() {
+    show();
     if (ready() == 0) {
       absence.begin();
     }
@@ -376,6 +404,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     }
     // It may have been late and thus have come back; what it still has, it answers first.
     if (queue.answered(answer.key(), other -> link.works() && link.has(other))) {
+      AnswerTimes.@Nullable Times took =
+          times.answered(answer.key(), answer.span(), link.clock().offset(), loop.nanoTime());
+      if (took != null) {
+        metrics.answered(took);
+      }
       answers.accept(answer);
     }
     dispatch();
@@ -419,6 +452,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   @Override
   public void closed(TeacherLink link) {
     links.remove(link.place());
+    metrics.teacher(link.place(), /* works= */ false);
     vacated.add(link.place());
     refusals.remove(link);
     named.values().forEach(known -> known.values().remove(link));

@@ -35,6 +35,7 @@ final class Trainer {
   private final Progress progress;
   private final Supplier<@Nullable ExitCode> stop;
   private final RunState state;
+  private final RunMetrics metrics;
   private final StepExecutor steps;
   private final EpochMeans means = new EpochMeans();
   private final StaleMasks staleMasks = new StaleMasks();
@@ -71,7 +72,8 @@ final class Trainer {
       int attempt,
       long lastStep,
       Supplier<@Nullable ExitCode> stop,
-      RunState state) {
+      RunState state,
+      RunMetrics metrics) {
     this.config = config;
     this.stages = stages;
     this.directory = directory;
@@ -82,6 +84,7 @@ final class Trainer {
     this.progress = progress;
     this.stop = stop;
     this.state = state;
+    this.metrics = metrics;
     this.stepsPerEpoch = stages.stepsPerEpoch(config);
     this.lastStep = lastStep;
     this.attempt = attempt;
@@ -98,7 +101,8 @@ final class Trainer {
             stages.inbox(),
             loss,
             stages.classes(),
-            this::wayOut);
+            this::wayOut,
+            metrics);
     directory
         .steps()
         .forEach(
@@ -131,6 +135,7 @@ final class Trainer {
 
   private ExitCode steps(long from) {
     progress.begin(from, lastStep, config.schedule().epochs());
+    metrics.begin(from, lastStep, checkpointed);
     if (from > 0) {
       makeUp(from);
     } else {
@@ -143,6 +148,7 @@ final class Trainer {
         return stopped(step - 1, code);
       }
       if (!planned && tuning != null && tuning.due(step)) {
+        state.doing(RunPhase.PROFILING);
         tuning.now(step);
       }
       PlannedStep plan = planned && newest != null ? newest : send(step);
@@ -286,6 +292,11 @@ final class Trainer {
               + " student's log names them");
     }
     directory.add(line);
+    metrics.step(
+        line,
+        measured,
+        config.masking().teachersKeepIn(line.epoch(), config.schedule().epochs()),
+        skippedImages);
     means.add(line);
     staleMasks.add(line);
     progress.step(line);
@@ -315,6 +326,7 @@ final class Trainer {
       progress.epoch(line);
       return;
     }
+    state.doing(RunPhase.EVALUATING);
     masks.record(step, epoch);
     Evaluated model = evaluate(WeightsChoice.WEIGHTS_CHOICE_MODEL);
     Evaluated ema = config.ema().decay() > 0 ? evaluate(WeightsChoice.WEIGHTS_CHOICE_EMA) : null;
@@ -347,6 +359,7 @@ final class Trainer {
           step);
     }
     directory.add(line);
+    metrics.epoch(line);
     progress.epoch(line);
   }
 
@@ -397,6 +410,7 @@ final class Trainer {
 
   /** Whether it could be written. */
   private boolean export(String file, WeightsChoice weights, long step) {
+    state.doing(RunPhase.EXPORTING);
     boolean averaged = weights == WeightsChoice.WEIGHTS_CHOICE_EMA;
     stages
         .student()
@@ -411,6 +425,7 @@ final class Trainer {
                 .build());
     Exported done = stages.student().expect(EventCase.EXPORTED, p -> {}).getExported();
     if (!done.getWarning().isEmpty()) {
+      metrics.writeFailed();
       progress.note("WARNING: no " + file + " of step " + step + ": " + done.getWarning());
       return false;
     }
@@ -419,6 +434,7 @@ final class Trainer {
 
   /** Whether it could be written. */
   private boolean checkpoint(long step) {
+    state.doing(RunPhase.CHECKPOINTING);
     directory.syncSteps();
     CoordinatorState known =
         stages.state(config, step, Math.toIntExact((step - 1) / stepsPerEpoch), attempt, bestTop1);
@@ -435,6 +451,7 @@ final class Trainer {
                 .build());
     Checkpointed done = stages.student().expect(EventCase.CHECKPOINTED, p -> {}).getCheckpointed();
     if (!done.getWarning().isEmpty()) {
+      metrics.writeFailed();
       progress.note("WARNING: no checkpoint of step " + step + ": " + done.getWarning());
       return false;
     }
@@ -448,6 +465,7 @@ final class Trainer {
               + step);
     }
     checkpointed = step;
+    metrics.checkpoint(done);
     return true;
   }
 

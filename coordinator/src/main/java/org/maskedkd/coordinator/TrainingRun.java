@@ -18,6 +18,7 @@ import org.maskedkd.proto.v1.StudentEvent.EventCase;
 import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.proto.v1.WhereReply;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 
@@ -47,6 +48,7 @@ public final class TrainingRun {
   private final Progress progress;
   private final EventLoop loop;
   private final RunState state;
+  private final RunMetrics metrics;
   private final StudentLink student;
   private final @Nullable TeacherPool pool;
   private volatile @Nullable ExitCode stop;
@@ -59,6 +61,7 @@ public final class TrainingRun {
    * @param path the run directory
    * @param teachers none when {@link RunConfig#distils} is false, else at least one
    * @param readiness is told whether the run gets on
+   * @param metrics of a coordinator; stay the caller's
    * @param network what their channels were made by, on this thread
    */
   public TrainingRun(
@@ -69,6 +72,7 @@ public final class TrainingRun {
       Options options,
       Progress progress,
       Readiness readiness,
+      Metrics metrics,
       NetworkLoop network) {
     this(
         config,
@@ -78,6 +82,7 @@ public final class TrainingRun {
         options,
         progress,
         readiness,
+        metrics,
         new EventLoop(network, System::nanoTime),
         Patience.standard(config));
   }
@@ -90,6 +95,7 @@ public final class TrainingRun {
       Options options,
       Progress progress,
       Readiness readiness,
+      Metrics metrics,
       EventLoop loop,
       Patience patience) {
     if (config.distils() == teachers.isEmpty()) {
@@ -105,7 +111,8 @@ public final class TrainingRun {
     this.progress = progress;
     this.loop = loop;
     this.student = new StudentLink(loop, student, patience);
-    this.state = new RunState(readiness);
+    this.metrics = new RunMetrics(metrics, () -> System.currentTimeMillis() / 1e3);
+    this.state = new RunState(readiness, this.metrics);
     this.pool =
         teachers.isEmpty()
             ? null
@@ -116,7 +123,8 @@ public final class TrainingRun {
                 config.deterministic(),
                 patience,
                 progress::note,
-                state);
+                state,
+                this.metrics);
   }
 
   private int largest() {
@@ -288,7 +296,8 @@ public final class TrainingRun {
             attempt,
             Math.max(from, last),
             () -> stop,
-            state);
+            state,
+            metrics);
     trainer = created;
     training = true;
     return created.train(from);

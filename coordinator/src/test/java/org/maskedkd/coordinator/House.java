@@ -17,7 +17,9 @@ import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.NetworkLoop;
+import org.maskedkd.runtime.Role;
 
 /** Fake stages behind real gRPC, and runs against them. The toy's data give four steps an epoch. */
 final class House implements AutoCloseable {
@@ -41,6 +43,7 @@ final class House implements AutoCloseable {
   volatile int there;
   final List<String> readiness = Collections.synchronizedList(new ArrayList<>());
   Duration studentSilence = Duration.ofMinutes(1);
+  final Metrics metrics = new Metrics(Role.COORDINATOR);
   private final List<Server> servers = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private final List<FakeStudent> students = new ArrayList<>();
@@ -101,6 +104,7 @@ final class House implements AutoCloseable {
                 Duration.ofSeconds(10),
                 System::nanoTime),
             (ready, why) -> readiness.add(ready + " " + why),
+            metrics,
             new EventLoop(network, System::nanoTime),
             new Patience(
                 Duration.ofSeconds(5),
@@ -167,5 +171,6 @@ final class House implements AutoCloseable {
     channels.forEach(ManagedChannel::shutdownNow);
     servers.forEach(Server::shutdownNow);
     students.forEach(FakeStudent::close);
+    metrics.close();
   }
 }

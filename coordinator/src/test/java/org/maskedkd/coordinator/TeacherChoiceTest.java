@@ -25,7 +25,9 @@ import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.TeacherSignal;
+import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.NetworkLoop;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.TensorFrames;
 
 /**
@@ -59,6 +61,7 @@ class TeacherChoiceTest {
 
   private long nanos = 5;
   private final NetworkLoop network = new NetworkLoop();
+  private final RunMetrics metrics = new RunMetrics(new Metrics(Role.COORDINATOR), () -> 0);
   private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final Queue<Received> received = new ConcurrentLinkedQueue<>();
   private final PriorityQueue<Work> running =
@@ -100,7 +103,8 @@ class TeacherChoiceTest {
             /* deterministic= */ true,
             new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY, 5, 0, HOUR, DAY),
             notice -> {},
-            new RunState((ready, why) -> {}));
+            new RunState((ready, why) -> {}, metrics),
+            metrics);
     pool.open();
     return pool;
   }

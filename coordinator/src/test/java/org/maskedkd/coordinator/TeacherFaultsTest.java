@@ -30,7 +30,9 @@ import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.NetworkLoop;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 
@@ -53,6 +55,8 @@ class TeacherFaultsTest {
 
   private long nanos = 5;
   private final NetworkLoop network = new NetworkLoop();
+  private final Metrics shown = new Metrics(Role.COORDINATOR);
+  private final RunMetrics metrics = new RunMetrics(shown, () -> 0);
   private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final Queue<Received> received = new ConcurrentLinkedQueue<>();
   private final List<Integer> answers = new ArrayList<>();
@@ -109,7 +113,8 @@ class TeacherFaultsTest {
             Duration.ofSeconds(5),
             BUDGET),
         notices::add,
-        new RunState((ready, why) -> readiness.add(why)));
+        new RunState((ready, why) -> readiness.add(why), metrics),
+        metrics);
   }
 
   /** A pool of so many teachers that are there. */

@@ -1,9 +1,11 @@
 package org.maskedkd.runtime;
 
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.grpc.netty.NettyChannelBuilder;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +32,7 @@ public final class Channels {
    * @throws RunException when the address is not one
    */
   public static ManagedChannel connect(String where, @Nullable Tls tls) {
-    return connect(where, tls, Transport.eventLoop());
+    return connect(where, tls, Transport.eventLoop(), List.of());
   }
 
   /**
@@ -38,12 +40,13 @@ public final class Channels {
    * show a certificate for the name, not for the address.
    */
   public static ManagedChannel connect(StageName name, String address, @Nullable Tls tls) {
-    return connect(address, name.authority(), tls, Transport.eventLoop());
+    return connect(address, name.authority(), tls, Transport.eventLoop(), List.of());
   }
 
-  static ManagedChannel connect(String where, @Nullable Tls tls, EventLoopGroup loop) {
+  static ManagedChannel connect(
+      String where, @Nullable Tls tls, EventLoopGroup loop, List<ClientInterceptor> interceptors) {
     StageAddress address = StageAddress.parse(where);
-    return build(address.channel(tls), address.seals(), loop);
+    return build(address.channel(tls), address.seals(), loop, interceptors);
   }
 
   /**
@@ -52,13 +55,21 @@ public final class Channels {
    * @param authority {@code host:port} that the peer's certificate must be for
    */
   static ManagedChannel connect(
-      String where, String authority, @Nullable Tls tls, EventLoopGroup loop) {
+      String where,
+      String authority,
+      @Nullable Tls tls,
+      EventLoopGroup loop,
+      List<ClientInterceptor> interceptors) {
     StageAddress address = StageAddress.parse(where);
-    return build(address.channel(tls).overrideAuthority(authority), address.seals(), loop);
+    return build(
+        address.channel(tls).overrideAuthority(authority), address.seals(), loop, interceptors);
   }
 
   private static ManagedChannel build(
-      NettyChannelBuilder builder, boolean seals, EventLoopGroup loop) {
+      NettyChannelBuilder builder,
+      boolean seals,
+      EventLoopGroup loop,
+      List<ClientInterceptor> interceptors) {
     if (seals) {
       builder.intercept(new SealedClient(Pulse.ofProcess()));
     }
@@ -69,6 +80,7 @@ public final class Channels {
         .withOption(ChannelOption.ALLOCATOR, Transport.allocator())
         // The last one is the first to see a call: a seal is opened before an answer is read.
         .intercept(new SharingMarshaller.Interceptor())
+        .intercept(interceptors)
         .flowControlWindow(Transport.FLOW_CONTROL_WINDOW_BYTES)
         .maxInboundMessageSize(Transport.MAX_MESSAGE_BYTES)
         .keepAliveTime(KEEP_ALIVE_SECONDS, TimeUnit.SECONDS)

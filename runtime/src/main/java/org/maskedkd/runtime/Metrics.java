@@ -2,47 +2,45 @@ package org.maskedkd.runtime;
 
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.core.instrument.binder.jvm.JvmGcMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmInfoMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmMemoryMetrics;
 import io.micrometer.core.instrument.binder.jvm.JvmThreadMetrics;
-import io.micrometer.core.instrument.binder.system.FileDescriptorMetrics;
 import io.micrometer.core.instrument.binder.system.ProcessorMetrics;
-import io.micrometer.core.instrument.binder.system.UptimeMetrics;
+import io.micrometer.core.instrument.config.MeterFilter;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.prometheus.metrics.instrumentation.jvm.ProcessMetrics;
+import io.prometheus.metrics.model.snapshots.Labels;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 
 /**
- * Every metric of this project, named in one place. A process sets those that it knows; one that is
- * never set is never exported. Counters and gauges appear with their first value. Thread-safe.
- *
- * <p>Names carry the prefix {@code maskedkd_} and base units. Busy and idle time are counters, so
- * that the share of either over any stretch is a rate and a missed scrape hides nothing. No label
- * has more than a handful of values.
+ * The numbers that a process shows of itself: those of {@link Metric}, the JVM's, the process's and
+ * gRPC's. Counters whose labels are known are there from the start with 0, since a query that asks
+ * how much a counter grew does not see its first value. Thread-safe.
  */
 public final class Metrics implements AutoCloseable {
-  private static final Duration[] STEP_BUCKETS = {
-    Duration.ofMillis(10),
-    Duration.ofMillis(25),
-    Duration.ofMillis(50),
-    Duration.ofMillis(100),
-    Duration.ofMillis(250),
-    Duration.ofMillis(500),
-    Duration.ofSeconds(1),
-    Duration.ofMillis(2500),
-    Duration.ofSeconds(5),
-    Duration.ofSeconds(10),
-    Duration.ofSeconds(30),
-    Duration.ofSeconds(60)
-  };
+  private static final Duration[] BUCKETS =
+      Stream.of(5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000)
+          .map(Duration::ofMillis)
+          .toArray(Duration[]::new);
 
   private final PrometheusMeterRegistry registry;
+  private final Role role;
   private final JvmGcMetrics garbageCollection = new JvmGcMetrics();
-  private final Map<String, Held> gauges = new ConcurrentHashMap<>();
+  private final Map<Series, Counter> counters = new ConcurrentHashMap<>();
+  private final Map<Series, Held> gauges = new ConcurrentHashMap<>();
+  private final Map<Metric, Timer> timers = new ConcurrentHashMap<>();
+
+  private record Series(Metric metric, List<String> values) {}
 
   /** A gauge's last value. */
   private static final class Held {
@@ -50,21 +48,47 @@ public final class Metrics implements AutoCloseable {
   }
 
   /**
-   * A registry of its own, with the JVM's meters in it.
+   * A registry of its own.
    *
-   * @param role label {@code role} of every metric: {@code student}, {@code teacher} or {@code
-   *     coordinator}
+   * @param role label {@code role} of every metric
    */
-  public Metrics(String role) {
+  public Metrics(Role role) {
+    this.role = role;
     registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    registry.config().commonTags("role", role);
+    // Addresses of peers: there is another one after each restart.
+    registry
+        .config()
+        .commonTags("role", role.text())
+        .meterFilter(MeterFilter.ignoreTags("net.peer.name", "net.peer.port"));
     garbageCollection.bindTo(registry);
     new JvmMemoryMetrics().bindTo(registry);
     new JvmThreadMetrics().bindTo(registry);
     new JvmInfoMetrics().bindTo(registry);
     new ProcessorMetrics().bindTo(registry);
-    new UptimeMetrics().bindTo(registry);
-    new FileDescriptorMetrics().bindTo(registry);
+    ProcessMetrics.builder()
+        .constLabels(Labels.of("role", role.text()))
+        .register(registry.getPrometheusRegistry());
+    for (Metric metric : Metric.values()) {
+      if (metric.kind() == Metric.Kind.COUNTER && metric.roles().contains(role)) {
+        series(metric).forEach(values -> counter(metric, values));
+      }
+    }
+    set(Metric.BUILD_INFO, 1, Release.version());
+  }
+
+  /** Every combination of values of its labels; none if some are not known beforehand. */
+  private static List<List<String>> series(Metric metric) {
+    List<List<String>> all = List.of(List.of());
+    for (Metric.Label label : metric.labels()) {
+      List<List<String>> longer = new ArrayList<>();
+      for (List<String> values : all) {
+        for (String value : label.values()) {
+          longer.add(Stream.concat(values.stream(), Stream.of(value)).toList());
+        }
+      }
+      all = longer;
+    }
+    return all;
   }
 
   /** What {@link Management} serves. */
@@ -72,168 +96,29 @@ public final class Metrics implements AutoCloseable {
     return registry;
   }
 
-  /** {@code maskedkd_images_total}. */
-  public void images(long count) {
-    count("maskedkd.images", "Images trained on or, by a teacher, answered for", "", count);
-  }
-
-  /** {@code maskedkd_steps_total}, {@code maskedkd_step_seconds} and {@code maskedkd_last_step}. */
-  public void step(long step, Duration took) {
-    count("maskedkd.steps", "Committed training steps", "", 1);
-    gauge("maskedkd.last.step", "The last committed step", "", step);
-    Timer.builder("maskedkd.step")
-        .description("Time from a step's first forward to its weights' update")
-        .serviceLevelObjectives(STEP_BUCKETS)
-        .register(registry)
-        .record(took);
-  }
-
-  /** {@code maskedkd_microbatches_total}. */
-  public void microBatch() {
-    count("maskedkd.microbatches", "Micro-batches finished", "", 1);
+  /** Adds 1. */
+  public void add(Metric counter, String... labels) {
+    add(counter, 1, labels);
   }
 
   /**
-   * {@code maskedkd_device_busy_seconds_total}.
-   *
-   * @param device {@code student} or a teacher's place in the pool
-   * @param operation {@code forward}, {@code backward}, {@code teacher}, {@code optimizer} or
-   *     {@code data}
+   * @param amount 0 or more
+   * @param labels values in the order of {@link Metric#labels}
    */
-  public void busy(String device, String operation, double seconds) {
-    count(
-        "maskedkd.device.busy",
-        "Time a device computed",
-        "seconds",
-        seconds,
-        "device",
-        device,
-        "operation",
-        operation);
+  public void add(Metric counter, double amount, String... labels) {
+    counter(counter, List.of(labels)).increment(amount);
   }
 
   /**
-   * {@code maskedkd_device_idle_seconds_total}.
-   *
-   * @param cause {@code fill}, {@code starved}, {@code drain}, {@code window} or {@code transfer}
+   * @param labels values in the order of {@link Metric#labels}
    */
-  public void idle(String device, String cause, double seconds) {
-    count(
-        "maskedkd.device.idle",
-        "Time a device waited",
-        "seconds",
-        seconds,
-        "device",
-        device,
-        "cause",
-        cause);
+  public void set(Metric gauge, double value, String... labels) {
+    gauges.computeIfAbsent(new Series(gauge, List.of(labels)), this::gauge).value = value;
   }
 
-  /** {@code maskedkd_data_wait_seconds_total}. */
-  public void dataWait(double seconds) {
-    count(
-        "maskedkd.data.wait",
-        "Time that steps waited for their batch to be decoded",
-        "seconds",
-        seconds);
-  }
-
-  /** {@code maskedkd_sent_bytes_total}; {@code peer} is a role. */
-  public void sent(String peer, long bytes) {
-    count("maskedkd.sent", "Tensor bytes sent", "bytes", bytes, "peer", peer);
-  }
-
-  /** {@code maskedkd_received_bytes_total}; {@code peer} is a role. */
-  public void received(String peer, long bytes) {
-    count("maskedkd.received", "Tensor bytes received", "bytes", bytes, "peer", peer);
-  }
-
-  /**
-   * {@code maskedkd_retries_total}.
-   *
-   * @param what {@code microbatch}, {@code step} or {@code connection}
-   */
-  public void retry(String what) {
-    count("maskedkd.retries", "Work that was given out again after a failure", "", 1, "what", what);
-  }
-
-  /**
-   * {@code maskedkd_duplicates_total}: answers that had come before, or belong to an earlier
-   * attempt.
-   */
-  public void duplicate() {
-    count(
-        "maskedkd.duplicates", "Answers dropped because they were stale or had come before", "", 1);
-  }
-
-  /** {@code maskedkd_window_samples}. */
-  public void windowSamples(long samples) {
-    gauge("maskedkd.window", "Samples whose activations are held", "samples", samples);
-  }
-
-  /** {@code maskedkd_queue_microbatches}. */
-  public void queueDepth(long microBatches) {
-    gauge("maskedkd.queue", "Micro-batches that wait for a teacher", "microbatches", microBatches);
-  }
-
-  /** {@code maskedkd_teachers}. */
-  public void teachers(long serving) {
-    gauge("maskedkd.teachers", "Teachers that serve the run", "", serving);
-  }
-
-  /** {@code maskedkd_kept_ratio}. */
-  public void keptRatio(double ratio) {
-    gauge("maskedkd.kept.ratio", "Share of the patches that the teacher sees", "", ratio);
-  }
-
-  /**
-   * {@code maskedkd_loss}, of the last step.
-   *
-   * @param part {@code total}, {@code base} or {@code distillation}
-   */
-  public void loss(String part, double value) {
-    gauge("maskedkd.loss", "Mean loss of the last step", "", value, "part", part);
-  }
-
-  /** {@code maskedkd_learning_rate}. */
-  public void learningRate(double value) {
-    gauge("maskedkd.learning.rate", "Learning rate of the last step", "", value);
-  }
-
-  /** {@code maskedkd_gradient_norm}. */
-  public void gradientNorm(double value) {
-    gauge(
-        "maskedkd.gradient.norm",
-        "Norm of the last step's whole gradient, before clipping",
-        "",
-        value);
-  }
-
-  /** {@code maskedkd_epoch}. */
-  public void epoch(long epoch) {
-    gauge("maskedkd.epoch", "The epoch under way, from 0 on", "", epoch);
-  }
-
-  /**
-   * {@code maskedkd_evaluation_ratio}.
-   *
-   * @param measure {@code top1} or {@code top5}
-   */
-  public void evaluation(String measure, double ratio) {
-    gauge(
-        "maskedkd.evaluation.ratio",
-        "Share of the evaluation images named right",
-        "",
-        ratio,
-        "measure",
-        measure);
-  }
-
-  /** {@code maskedkd_checkpoint_size_bytes} and {@code maskedkd_checkpoint_write_seconds}. */
-  public void checkpoint(long bytes, double seconds) {
-    gauge("maskedkd.checkpoint.size", "Size of the last checkpoint", "bytes", bytes);
-    gauge(
-        "maskedkd.checkpoint.write", "Time the last checkpoint took to write", "seconds", seconds);
+  /** Adds to a histogram without labels. */
+  public void record(Metric histogram, Duration took) {
+    timers.computeIfAbsent(histogram, this::timer).record(took);
   }
 
   @Override
@@ -242,30 +127,63 @@ public final class Metrics implements AutoCloseable {
     registry.close();
   }
 
-  private void count(
-      String name, String description, String unit, double amount, String... labels) {
-    Counter.builder(name)
-        .description(description)
-        .baseUnit(unit.isEmpty() ? null : unit)
-        .tags(labels)
-        .register(registry)
-        .increment(amount);
+  private Counter counter(Metric metric, List<String> values) {
+    return counters.computeIfAbsent(
+        new Series(metric, values),
+        s ->
+            Counter.builder(meter(metric, Metric.Kind.COUNTER, "_total"))
+                .description(metric.help())
+                .tags(tags(s))
+                .register(registry));
   }
 
-  private void gauge(String name, String description, String unit, double value, String... labels) {
-    String key = name + ' ' + unit + ' ' + String.join(" ", labels);
-    Held held =
-        gauges.computeIfAbsent(
-            key,
-            k -> {
-              Held fresh = new Held();
-              Gauge.builder(name, fresh, h -> h.value)
-                  .description(description)
-                  .baseUnit(unit.isEmpty() ? null : unit)
-                  .tags(labels)
-                  .register(registry);
-              return fresh;
-            });
-    held.value = value;
+  private Held gauge(Series series) {
+    Held fresh = new Held();
+    Gauge.builder(meter(series.metric, Metric.Kind.GAUGE, ""), fresh, h -> h.value)
+        .description(series.metric.help())
+        .tags(tags(series))
+        .register(registry);
+    return fresh;
+  }
+
+  private Timer timer(Metric metric) {
+    return Timer.builder(meter(metric, Metric.Kind.HISTOGRAM, "_seconds"))
+        .description(metric.help())
+        .serviceLevelObjectives(BUCKETS)
+        .register(registry);
+  }
+
+  /** The name without what the registry puts behind it. */
+  private String meter(Metric metric, Metric.Kind kind, String suffix) {
+    if (metric.kind() != kind || !metric.text().endsWith(suffix)) {
+      throw new IllegalArgumentException(metric + " is a " + metric.kind() + ", not a " + kind);
+    }
+    if (!metric.roles().contains(role)) {
+      throw new IllegalArgumentException(metric + " is none of a " + role.text());
+    }
+    String name = metric.text().substring(0, metric.text().length() - suffix.length());
+    // As Micrometer writes names; of "_info" it would keep nothing.
+    return name.replace('_', '.');
+  }
+
+  private static Set<Tag> tags(Series series) {
+    List<Metric.Label> labels = series.metric.labels();
+    if (labels.size() != series.values.size()) {
+      throw new IllegalArgumentException(
+          "%s has the labels %s, found the values %s"
+              .formatted(series.metric, labels, series.values));
+    }
+    Tag[] tags = new Tag[labels.size()];
+    for (int i = 0; i < tags.length; i++) {
+      Metric.Label label = labels.get(i);
+      String value = series.values.get(i);
+      if (!label.values().isEmpty() && !label.values().contains(value)) {
+        throw new IllegalArgumentException(
+            "%s has no %s '%s', only %s"
+                .formatted(series.metric, label.name(), value, label.values()));
+      }
+      tags[i] = Tag.of(label.name(), value);
+    }
+    return Set.of(tags);
   }
 }

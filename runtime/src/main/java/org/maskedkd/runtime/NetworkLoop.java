@@ -1,7 +1,9 @@
 package org.maskedkd.runtime;
 
+import io.grpc.ClientInterceptor;
 import io.grpc.ManagedChannel;
 import io.netty.channel.ManualIoEventLoop;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -19,9 +21,25 @@ public final class NetworkLoop implements AutoCloseable {
   private final ManualIoEventLoop loop =
       new ManualIoEventLoop(Thread.currentThread(), Transport.ioHandlers());
 
+  private final List<ClientInterceptor> interceptors;
+
+  /** Of the calling thread. */
+  public NetworkLoop() {
+    interceptors = List.of();
+  }
+
+  /**
+   * Of the calling thread.
+   *
+   * @param metrics gets what its calls send and receive, and how they end
+   */
+  public NetworkLoop(Metrics metrics) {
+    interceptors = new CallMetrics(metrics).ofClient();
+  }
+
   /** As {@link Channels#connect(String, Tls)}, served here. */
   public ManagedChannel connect(String where, @Nullable Tls tls) {
-    return Channels.connect(where, tls, loop);
+    return Channels.connect(where, tls, loop, interceptors);
   }
 
   /**
@@ -29,7 +47,7 @@ public final class NetworkLoop implements AutoCloseable {
    * the peer must show a certificate for the name, not for the address.
    */
   public ManagedChannel connect(StageName name, String address, @Nullable Tls tls) {
-    return Channels.connect(address, name.authority(), tls, loop);
+    return Channels.connect(address, name.authority(), tls, loop, interceptors);
   }
 
   /**

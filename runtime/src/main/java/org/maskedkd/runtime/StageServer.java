@@ -100,6 +100,7 @@ public final class StageServer implements AutoCloseable {
     private final StageAddress address;
     private final List<BindableService> services = new ArrayList<>();
     private @Nullable Tls tls;
+    private @Nullable Metrics metrics;
     private boolean insecure;
 
     private Builder(StageAddress address) {
@@ -120,6 +121,17 @@ public final class StageServer implements AutoCloseable {
     @CanIgnoreReturnValue
     public Builder tls(@Nullable Tls tls) {
       this.tls = tls;
+      return this;
+    }
+
+    /**
+     * What gets how calls end and what they send and receive.
+     *
+     * @param metrics stays the caller's
+     */
+    @CanIgnoreReturnValue
+    public Builder metrics(Metrics metrics) {
+      this.metrics = metrics;
       return this;
     }
 
@@ -154,6 +166,10 @@ public final class StageServer implements AutoCloseable {
               .maxConcurrentCallsPerConnection(MOST_CALLS)
               .maxRstFramesPerWindow(MOST_RESETS, RESET_WINDOW_SECONDS)
               .addService(health.getHealthService());
+      if (metrics != null) {
+        CallMetrics calls = new CallMetrics(metrics);
+        builder.intercept(calls.ofServer()).addStreamTracerFactory(calls.serverBytes());
+      }
       for (BindableService service : services) {
         var definition = Door.before(service.bindService());
         builder.addService(

@@ -21,6 +21,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -230,7 +231,8 @@ class TlsTest {
         address,
         StageName.parse("dns:" + name + ":" + port).authority(),
         tls,
-        Transport.eventLoop());
+        Transport.eventLoop(),
+        List.of());
   }
 
   @Test

@@ -15,7 +15,6 @@ import org.maskedkd.proto.v1.Restore;
 import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.WeightsChoice;
-import org.maskedkd.runtime.Metrics;
 import org.maskedkd.vit.ImageModel;
 import org.maskedkd.vit.SafetensorsType;
 import org.maskedkd.vit.SafetensorsWriter;
@@ -32,7 +31,6 @@ final class RunFolder {
   private final StepRecords records;
   private final Map<String, String> numerics;
   private final RunProvenance provenance;
-  private final Metrics metrics;
 
   /** There are checkpoints that were not restored: nothing may be written yet. */
   private boolean begun;
@@ -48,15 +46,13 @@ final class RunFolder {
       Learner learner,
       StepRecords records,
       Map<String, String> numerics,
-      RunProvenance provenance,
-      Metrics metrics) {
+      RunProvenance provenance) {
     this.directory = directory;
     this.checkpoints = checkpoints;
     this.learner = learner;
     this.records = records;
     this.numerics = numerics;
     this.provenance = provenance;
-    this.metrics = metrics;
     // A run of this name may have been here before, and its checkpoints are not to be lost.
     this.begun = checkpoints.newestStep() >= 0;
   }
@@ -100,7 +96,6 @@ final class RunFolder {
           checkpoints.write(
               facts, directory -> learner.save(directory, origin), request.getKeepLast()));
       records.clear();
-      metrics.checkpoint(done.getBytes(), secondsSince(start));
     } catch (IOException e) {
       String warning =
           "checkpoint step-%d could not be written and the ones before it stand: %s"

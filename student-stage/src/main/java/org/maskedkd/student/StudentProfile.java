@@ -109,7 +109,8 @@ final class StudentProfile {
             inbox,
             event -> {},
             0,
-            dropPath)) {
+            dropPath,
+            held -> {})) {
       step.forward(0, 0, size);
       residentBytes = ProcessMemory.residentBytes();
       inbox.gradient(

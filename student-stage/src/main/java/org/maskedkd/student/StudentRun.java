@@ -11,6 +11,7 @@ import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.Profile;
 import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.Span;
 import org.maskedkd.proto.v1.StepDone;
 import org.maskedkd.proto.v1.StepFailed;
 import org.maskedkd.proto.v1.StepPlan;
@@ -19,6 +20,7 @@ import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.StudentOpened;
 import org.maskedkd.runtime.MessageLimits;
+import org.maskedkd.runtime.Metric;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.SleepTimes;
@@ -110,8 +112,7 @@ final class StudentRun implements AutoCloseable {
             learner,
             records,
             numerics.getFactsMap(),
-            new RunProvenance(spec, modelInfo, data),
-            metrics);
+            new RunProvenance(spec, modelInfo, data));
   }
 
   /**
@@ -306,12 +307,14 @@ final class StudentRun implements AutoCloseable {
             inbox,
             outbox::send,
             spec.getSeed(),
-            spec.getStudent().getDropPath())) {
+            spec.getStudent().getDropPath(),
+            held -> metrics.set(Metric.HELD_SAMPLES, held))) {
       StepInterpreter.run(plan, batch.count(), step);
       double norm = step.optimize();
       long end = System.nanoTime();
       if (!Double.isFinite(norm)) {
         stepFailed = true;
+        metrics.add(Metric.NON_FINITE);
         outbox.send(
             failed(plan, "the gradient's norm is " + norm + "; the weights were not touched"));
         return;
@@ -334,7 +337,6 @@ final class StudentRun implements AutoCloseable {
               .setMaskAgreement(step.agreement().mean())
               .build();
       records.add(record);
-      measure(record);
       outbox.send(
           StudentEvent.newBuilder()
               .setStepDone(
@@ -343,6 +345,8 @@ final class StudentRun implements AutoCloseable {
                       .setAttempt(plan.getAttempt())
                       .setRecord(record))
               .build());
+      // Afterwards, since the next step's plan is there already.
+      metrics.add(Metric.STAGE_BUSY, busySeconds(step.spans()));
     } catch (StepAbandonedException e) {
       learner.dropGradients();
       stepFailed = true;
@@ -353,17 +357,8 @@ final class StudentRun implements AutoCloseable {
     }
   }
 
-  private void measure(StepRecord record) {
-    record
-        .getSpansList()
-        .forEach(
-            span ->
-                metrics.busy(
-                    "student",
-                    span.getOperation(),
-                    seconds(span.getEndNanos() - span.getStartNanos())));
-    metrics.images(record.getImages());
-    metrics.dataWait(record.getDataWaitSeconds());
+  private static double busySeconds(List<Span> spans) {
+    return seconds(spans.stream().mapToLong(s -> s.getEndNanos() - s.getStartNanos()).sum());
   }
 
   private static StudentEvent failed(StepPlan plan, String reason) {

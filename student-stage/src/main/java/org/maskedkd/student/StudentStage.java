@@ -7,6 +7,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.StageServer;
 import org.maskedkd.runtime.Tls;
 import org.slf4j.Logger;
@@ -30,13 +31,14 @@ final class StudentStage implements AutoCloseable {
   private StudentStage(StudentOptions options) {
     Tls tls = Tls.open(options.tls());
     training = Executors.newSingleThreadExecutor(task -> new Thread(task, "student"));
-    metrics = new Metrics("student");
+    metrics = new Metrics(Role.STUDENT);
     service = new StudentService(options, training, metrics, this::requestShutdown);
     management = new Management(options.management(), metrics.registry());
     server =
         StageServer.listen(options.listen())
             .tls(tls)
             .insecure(options.insecure())
+            .metrics(metrics)
             .service(service)
             .start();
   }

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.data.Batch;
 import org.maskedkd.proto.v1.LossParts;
@@ -30,6 +31,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final Consumer<StudentEvent> send;
   private final long seed;
   private final double dropPath;
+  private final IntConsumer heldSamples;
 
   /** What still waits for its backward, by micro-batch. */
   private final StudentDevice.@Nullable Activations[] held;
@@ -45,6 +47,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private long dataWaitNanos;
   private final LossParts.Builder loss = LossParts.newBuilder();
 
+  /**
+   * @param heldSamples is told, whenever it changes, how many samples' activations are held
+   */
   TrainingStep(
       StepPlan plan,
       Batch batch,
@@ -55,7 +60,8 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
       Inbox inbox,
       Consumer<StudentEvent> send,
       long seed,
-      double dropPath) {
+      double dropPath,
+      IntConsumer heldSamples) {
     this.plan = plan;
     this.batch = batch;
     this.device = device;
@@ -66,6 +72,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     this.send = send;
     this.seed = seed;
     this.dropPath = dropPath;
+    this.heldSamples = heldSamples;
     this.held = new StudentDevice.Activations[plan.getMicroBatchSizesCount()];
   }
 
@@ -141,6 +148,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     StudentDevice.Activations activations =
         device.forward(images, count, mask == null ? null : mask.kept(), drops, attention);
     held[index] = activations;
+    tellHeld();
     TeacherView.@Nullable Kept kept = null;
     if (teacherView != null && index < plan.getStaleMicroBatches()) {
       int[] fresh =
@@ -169,6 +177,14 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
             count,
             kept)
         .forEach(send);
+  }
+
+  private void tellHeld() {
+    int samples = 0;
+    for (int i = 0; i < held.length; i++) {
+      samples += held[i] == null ? 0 : plan.getMicroBatchSizes(i);
+    }
+    heldSamples.accept(samples);
   }
 
   private void remember(int index, int[] kept) {
@@ -219,6 +235,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     FeatureLoss.Sums compared = activations.backward(signal(index, gradient));
     activations.close();
     held[index] = null;
+    tellHeld();
     LossParts parts = gradient.loss();
     loss.setTotal(loss.getTotal() + parts.getTotal() + compared.features())
         .setFeatures(loss.getFeatures() + compared.features())
@@ -298,5 +315,6 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         held[i] = null;
       }
     }
+    tellHeld();
   }
 }

@@ -106,6 +106,9 @@ class ExactGradientTest {
   private static ImageSource images;
   private static Batch batch;
 
+  /** What the last steps said of samples that they held. */
+  private static final List<Integer> held = new ArrayList<>();
+
   @BeforeAll
   static void open() {
     Torch.start(1);
@@ -412,7 +415,8 @@ class ExactGradientTest {
                       LossParts.getDefaultInstance()));
             },
             3,
-            DROP_PATH);
+            DROP_PATH,
+            held::add);
     StepInterpreter.run(plan, BATCH, step);
     return step;
   }

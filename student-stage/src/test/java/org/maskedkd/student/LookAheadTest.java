@@ -144,7 +144,8 @@ class LookAheadTest {
               inbox,
               event -> take(event, inbox, sent),
               3,
-              DROP_PATH)) {
+              DROP_PATH,
+              held -> {})) {
         StepInterpreter.run(plan, BATCH, step);
         sent.agreements.add(step.agreement());
       }

@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.function.IntConsumer;
 
 /**
  * What several runs want of one compute thread. Each run has a lane, and lanes with work take
@@ -17,14 +18,18 @@ final class FairQueue {
   private final Executor compute;
   private final long mostBytes;
   private final ByteBudget budget;
+  private final IntConsumer size;
   private final Queue<Lane> turns = new ArrayDeque<>();
+  private int allTasks;
 
   /**
    * @param compute runs one task after another
    * @param mostBytes of a lane's tasks together, from which on no more should be read for it
    * @param budget gets a task's bytes back when it is done or forgotten
+   * @param size is told how many tasks there are, running ones included, whenever that changes
    */
-  FairQueue(Executor compute, long mostBytes, ByteBudget budget) {
+  FairQueue(Executor compute, long mostBytes, ByteBudget budget, IntConsumer size) {
+    this.size = size;
     this.budget = budget;
     this.compute = compute;
     this.mostBytes = mostBytes;
@@ -61,6 +66,7 @@ final class FairQueue {
         }
         waiting.add(new Task(taskBytes, work));
         tasks++;
+        changed(1);
         bytes += taskBytes;
       }
       compute.execute(FairQueue.this::runNext);
@@ -83,6 +89,7 @@ final class FairQueue {
       synchronized (FairQueue.this) {
         dropped = true;
         waiting.forEach(task -> budget.giveBack(task.bytes));
+        changed(-waiting.size());
         waiting.clear();
         turns.remove(this);
       }
@@ -93,6 +100,7 @@ final class FairQueue {
       boolean goOn;
       synchronized (FairQueue.this) {
         tasks--;
+        changed(-1);
         bytes -= task.bytes;
         goOn = paused && !full() && !dropped;
         paused = paused && !goOn;
@@ -111,6 +119,11 @@ final class FairQueue {
    */
   Lane lane(Runnable resume) {
     return new Lane(resume);
+  }
+
+  private void changed(int tasks) {
+    allTasks += tasks;
+    size.accept(allTasks);
   }
 
   private void runNext() {

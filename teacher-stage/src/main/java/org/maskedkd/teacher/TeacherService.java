@@ -30,7 +30,6 @@ import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
 import org.maskedkd.runtime.MessageLimits;
-import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.Quote;
 import org.maskedkd.runtime.RunException;
@@ -60,7 +59,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
   private final ByteBudget budget = new ByteBudget(Runtime.getRuntime().maxMemory() / 2);
   private final long mostUnreadBytes = Runtime.getRuntime().maxMemory() / 8;
   private final int maxRuns;
-  private final Metrics metrics;
+  private final TeacherMeter meter;
   private final Runnable shutdown;
   private final FairQueue queue;
   private final Idleness idleness;
@@ -74,7 +73,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       ExecutorService compute,
       long maxMicroBatchBytes,
       int maxRuns,
-      Metrics metrics,
+      TeacherMeter meter,
       Idleness idleness,
       Runnable shutdown) {
     this.model = model;
@@ -83,8 +82,8 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
     this.compute = compute;
     this.maxMicroBatchBytes = maxMicroBatchBytes;
     this.maxRuns = maxRuns;
-    this.queue = new FairQueue(compute, maxMicroBatchBytes, budget);
-    this.metrics = metrics;
+    this.queue = new FairQueue(compute, maxMicroBatchBytes, budget, meter::queue);
+    this.meter = meter;
     this.idleness = idleness;
     this.shutdown = shutdown;
   }
@@ -212,6 +211,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
           return;
         }
         streams.add(this);
+        meter.runs(streams.size());
         idleness.begin();
       }
       if (draining) {
@@ -226,8 +226,11 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     private void end() {
       ended = true;
-      if (streams.remove(this)) {
-        idleness.end();
+      synchronized (streams) {
+        if (streams.remove(this)) {
+          meter.runs(streams.size());
+          idleness.end();
+        }
       }
       lane.drop();
       outbox.abandon();
@@ -253,8 +256,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       } catch (IllegalArgumentException | RunException e) {
         // The frames no longer add up, so nothing that follows on this stream can be trusted.
         log.warn("refused a stream: {}", Quote.line(String.valueOf(e.getMessage())));
-        outbox.fail(e);
-        end();
+        refuse(e);
       } catch (RejectedExecutionException e) {
         outbox.fail(new RunException(ExitCode.PEER_AWAY, "this teacher is shutting down", e));
         end();
@@ -307,6 +309,12 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       return features.getTokensCount() + features.getAttentionCount();
     }
 
+    private void refuse(RuntimeException why) {
+      meter.refused();
+      outbox.fail(why);
+      end();
+    }
+
     /** A coordinator reads the answers; whoever does not could fill the memory with them. */
     private void requireRead() {
       int unread = outbox.waiting();
@@ -324,18 +332,17 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         requireRead();
       } catch (IllegalArgumentException e) {
         log.warn("refused a stream: {}", e.getMessage());
-        outbox.fail(e);
-        end();
+        refuse(e);
         return;
       }
       try {
         Answer answer = compute(tensors, key, features, merge);
         send(key, answer.signal);
         // Afterwards, since the student waits for the answer.
-        metrics.busy("teacher", "teacher", answer.seconds);
-        metrics.images(answer.images);
+        meter.answered(answer.images, answer.kept, merge, answer.seconds);
       } catch (IllegalArgumentException e) {
         log.warn("refused a micro-batch: {}", e.getMessage());
+        meter.refused();
         outbox.send(
             TeacherSignal.newBuilder()
                 .setKey(key)
@@ -348,7 +355,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       }
     }
 
-    private record Answer(TeacherSignal.Builder signal, double seconds, int images) {}
+    private record Answer(TeacherSignal.Builder signal, double seconds, int images, int kept) {}
 
     private Answer compute(
         Map<String, NamedTensor> tensors, MicroBatchKey key, Features features, int merge) {
@@ -361,7 +368,8 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       return new Answer(
           TeacherSignal.newBuilder().addAllTensors(tensors(signal, micro)).setSpan(span),
           (span.getEndNanos() - span.getStartNanos()) / 1e9,
-          micro.batch());
+          micro.batch(),
+          micro.kept().length / micro.batch());
     }
 
     private List<Tensor> tensors(TeacherDevice.Signal signal, MicroBatchCheck.Checked micro) {

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.SleepTimes;
 import org.maskedkd.runtime.StageServer;
 import org.maskedkd.runtime.Tls;
@@ -35,7 +36,7 @@ public final class TeacherStage implements AutoCloseable {
     this.model = model;
     SleepTimes sleep = options.sleep();
     this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
-    this.metrics = new Metrics("teacher");
+    this.metrics = new Metrics(Role.TEACHER);
     this.management = new Management(options.management(), metrics.registry());
     this.drain = options.drain();
     this.idleness = new Idleness(options.idle(), System::nanoTime);
@@ -50,13 +51,14 @@ public final class TeacherStage implements AutoCloseable {
             compute,
             options.maxMicroBatchBytes(),
             options.maxRuns(),
-            metrics,
+            new TeacherMeter(metrics, model.config()),
             idleness,
             this::requestShutdown);
     this.server =
         StageServer.listen(options.listen())
             .tls(tls)
             .insecure(options.insecure())
+            .metrics(metrics)
             .service(service)
             .start();
   }

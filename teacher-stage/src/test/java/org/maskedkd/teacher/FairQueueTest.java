@@ -13,8 +13,9 @@ class FairQueueTest {
   private static final long MOST_BYTES = 100;
 
   private final Queue<Runnable> computed = new ArrayDeque<>();
+  private final List<Integer> sizes = new ArrayList<>();
   private final FairQueue queue =
-      new FairQueue(computed::add, MOST_BYTES, new ByteBudget(Long.MAX_VALUE));
+      new FairQueue(computed::add, MOST_BYTES, new ByteBudget(Long.MAX_VALUE), sizes::add);
   private final List<String> done = new ArrayList<>();
 
   private void compute(int tasks) {
@@ -53,6 +54,19 @@ class FairQueueTest {
             .isLessThanOrEqualTo(2);
       }
     }
+  }
+
+  @Test
+  void size_tasksThatComeRunAndAreDropped_isTold() {
+    FairQueue.Lane lane = queue.lane(() -> {});
+    lane.add(1, () -> done.add("first"));
+    lane.add(1, () -> done.add("second"));
+    compute(1);
+    lane.add(1, lane::drop);
+    lane.add(1, () -> done.add("never"));
+    compute(3);
+    assertThat(done).containsExactly("first", "second");
+    assertThat(sizes).containsExactly(1, 2, 1, 2, 3, 2, 1, 0);
   }
 
   @Test

@@ -33,6 +33,7 @@ import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.tensor.Precision;
 import org.maskedkd.vit.ModelZoo;
@@ -55,7 +56,7 @@ class TeacherServiceTest {
   private final Map<String, Integer> delivered = new HashMap<>();
   private final BlockingQueue<String> order = new LinkedBlockingQueue<>();
   private final ExecutorService compute = Executors.newSingleThreadExecutor();
-  private final Metrics metrics = new Metrics("teacher");
+  private final Metrics metrics = new Metrics(Role.TEACHER);
   private TeacherModel model;
   private TeacherService service;
   private Server server;
@@ -79,7 +80,7 @@ class TeacherServiceTest {
             compute,
             1 << 20,
             MAX_RUNS,
-            metrics,
+            new TeacherMeter(metrics, CONFIG),
             new Idleness(Duration.ZERO, System::nanoTime),
             () -> {});
     String address = InProcessServerBuilder.generateName();

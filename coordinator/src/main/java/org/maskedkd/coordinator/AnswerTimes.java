@@ -1,0 +1,73 @@
+package org.maskedkd.coordinator;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.Span;
+import org.maskedkd.runtime.ClockOffset;
+
+/** What the time of each micro-batch with the teachers went into. Event loop only. */
+final class AnswerTimes {
+
+  /**
+   * The parts of one micro-batch's time in seconds; all are 0 or more.
+   *
+   * @param queue until a teacher got it, the last one if there were several
+   * @param waiting until that one began with it: its way there and its turn
+   * @param compute the teacher's forward
+   * @param back from there until the whole answer was here
+   */
+  record Times(double queue, double waiting, double compute, double back) {
+    double total() {
+      return queue + waiting + compute + back;
+    }
+  }
+
+  private final Map<MicroBatchKey, Long> submitted = new HashMap<>();
+  private final Map<MicroBatchKey, Long> given = new HashMap<>();
+
+  /** Its patches are all here. */
+  void submitted(MicroBatchKey key, long nanos) {
+    submitted.put(key, nanos);
+  }
+
+  /** A teacher gets it. */
+  void given(MicroBatchKey key, long nanos) {
+    given.put(key, nanos);
+  }
+
+  /** Forgets what is before this step. */
+  void begin(long step) {
+    submitted.keySet().removeIf(key -> key.getStep() < step);
+    given.keySet().removeIf(key -> key.getStep() < step);
+  }
+
+  void forget() {
+    submitted.clear();
+    given.clear();
+  }
+
+  /**
+   * The answer is here.
+   *
+   * @param span of the forward, on the teacher's clock, which may be off a little
+   * @return null if it was not known
+   */
+  @Nullable Times answered(MicroBatchKey key, Span span, ClockOffset clock, long nanos) {
+    Long came = submitted.remove(key);
+    Long left = given.remove(key);
+    if (came == null || left == null) {
+      return null;
+    }
+    double away = seconds(nanos - left);
+    double compute = Math.min(away, seconds(span.getEndNanos() - span.getStartNanos()));
+    double back =
+        Math.max(0, Math.min(away - compute, (nanos - clock.toLocal(span.getEndNanos())) / 1e9));
+    return new Times(seconds(left - came), away - compute - back, compute, back);
+  }
+
+  private static double seconds(long nanos) {
+    return Math.max(0, nanos) / 1e9;
+  }
+}
