@@ -18,6 +18,7 @@ import org.maskedkd.schedule.Span;
 final class RunMetrics {
   private final Metrics metrics;
   private final DoubleSupplier unixSeconds;
+  private long nonFiniteStep;
 
   /**
    * @param unixSeconds the time of day
@@ -167,9 +168,12 @@ final class RunMetrics {
     metrics.add(Metric.CHECKPOINT_FAILURES);
   }
 
-  /** A loss is not finite. */
-  void nonFinite() {
-    metrics.add(Metric.NON_FINITE);
+  /** A loss of this step is not finite; that of its other micro-batches may be so too. */
+  void nonFinite(long step) {
+    if (step != nonFiniteStep) {
+      nonFiniteStep = step;
+      metrics.add(Metric.NON_FINITE);
+    }
   }
 
   /** A stage is lost, and is to be connected to again. */

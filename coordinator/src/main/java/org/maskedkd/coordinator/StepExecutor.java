@@ -425,7 +425,7 @@ final class StepExecutor {
         loss.apply(
             micro.logits(), teacher, micro.target(), classes, plan().schedule().batch(), gradient);
     if (!Double.isFinite(parts.getTotal())) {
-      metrics.nonFinite();
+      metrics.nonFinite(plan().step());
       throw new RunException(ExitCode.INTERNAL, notFinite(micro, teacher, parts));
     }
     answered.set(micro.key().getIndex());

@@ -30,6 +30,7 @@ import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Metric;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.Role;
@@ -263,6 +264,11 @@ class TeacherFaultsTest {
 
       assertThat(answers).containsExactlyInAnyOrder(0, 1);
       assertThat(pool.ready()).isEqualTo(2);
+      assertThat(Shown.value(shown, Metric.RETRIES, "late")).isOne();
+      assertThat(Shown.value(shown, Metric.RETRIES, "lost")).isZero();
+      assertThat(Shown.value(shown, Metric.DROPPED_ANSWERS, "duplicate")).isOne();
+      assertThat(Shown.value(shown, Metric.TEACHER_UP)).isEqualTo(2);
+      assertThat(Shown.value(shown, Metric.IN_FLIGHT)).isZero();
     }
   }
 
@@ -275,8 +281,11 @@ class TeacherFaultsTest {
       next();
       pass(Duration.ofMillis(5300));
       assertThat(pool.ready()).isZero();
+      assertThat(Shown.value(shown, Metric.TEACHER_UP, "0")).isZero();
+      assertThat(Shown.value(shown, Metric.QUEUE)).isOne();
       pass(Duration.ofMillis(5600));
       loop.runUntil(() -> pool.ready() == 1);
+      assertThat(Shown.value(shown, Metric.RECONNECTS, "teacher")).isOne();
       Received again = next();
       assertThat(again.signal().getKey().getStep()).isEqualTo(2);
 

@@ -24,6 +24,7 @@ import org.maskedkd.proto.v1.Restored;
 import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.Metric;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 
@@ -432,6 +433,7 @@ class TrainingRunTest {
           .contains("WARNING: no checkpoint of step 4: No space left")
           .contains("WARNING: no student-best.safetensors of step 4: No space left")
           .doesNotContain("no checkpoint of step 8");
+      assertThat(Shown.value(house.metrics, Metric.CHECKPOINT_FAILURES)).isEqualTo(2);
       assertLearned(house, 8, true);
     }
   }
