@@ -20,6 +20,7 @@ import org.maskedkd.coordinator.TrainingRun;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
 import org.maskedkd.runtime.Logging;
+import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.NetworkLoop;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.StageName;
@@ -103,7 +104,8 @@ abstract class RunCommand implements Callable<Integer> {
       names = "--management",
       paramLabel = "HOST:PORT",
       description =
-          "Serve /readyz (whether the run gets on, and why not), /livez and /metrics here; not"
+          "Serve /readyz (whether the run gets on, and why not), /livez and /metrics here, and those"
+              + " of stages that are started here on the ports that follow, the student's first; not"
               + " served by default.")
   private @Nullable String management;
 
@@ -159,7 +161,7 @@ abstract class RunCommand implements Callable<Integer> {
     GracefulStop stop = GracefulStop.install();
     ExitCode code;
     try (Monitor monitor = new Monitor(management);
-        LocalProcesses processes = LocalProcesses.start(stages, logs)) {
+        LocalProcesses processes = LocalProcesses.start(observed(stages), logs)) {
       stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
       Addresses addresses = addresses(config, processes);
       List<String> toEnd = endsTeachers() && !dryRun ? addresses.teachers() : List.of();
@@ -179,6 +181,20 @@ abstract class RunCommand implements Callable<Integer> {
       report(directory);
     }
     return code;
+  }
+
+  /** The stages with the ports behind this process's for their own metrics. */
+  private List<StageSpec> observed(List<StageSpec> stages) {
+    String first = management;
+    if (first == null) {
+      return stages;
+    }
+    List<StageSpec> observed = new ArrayList<>();
+    for (StageSpec stage : stages) {
+      String next = Management.following(first, observed.size() + 1);
+      observed.add(stage.with(List.of("--management", next)));
+    }
+    return observed;
   }
 
   /** In a process of its own, because this one has neither the models nor much memory. */

@@ -1,6 +1,7 @@
 package org.maskedkd.cli;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A stage to be started on this machine.
@@ -15,6 +16,17 @@ record StageSpec(
     String name, Role role, List<String> arguments, int threads, String cores, boolean givesWay) {
   StageSpec(String name, Role role, List<String> arguments, int threads) {
     this(name, role, arguments, threads, "", /* givesWay= */ false);
+  }
+
+  /** The same with more arguments. */
+  StageSpec with(List<String> more) {
+    return new StageSpec(
+        name,
+        role,
+        Stream.concat(arguments.stream(), more.stream()).toList(),
+        threads,
+        cores,
+        givesWay);
   }
 
   enum Role {

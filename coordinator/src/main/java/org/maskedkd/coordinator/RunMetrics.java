@@ -21,14 +21,16 @@ final class RunMetrics {
   private long nonFiniteStep;
 
   /**
+   * @param run its name
    * @param unixSeconds the time of day
    */
-  RunMetrics(Metrics metrics, DoubleSupplier unixSeconds) {
+  RunMetrics(Metrics metrics, String run, DoubleSupplier unixSeconds) {
     this.metrics = metrics;
     this.unixSeconds = unixSeconds;
     for (RunPhase phase : RunPhase.values()) {
       metrics.set(Metric.PHASE, 0, phase.text());
     }
+    metrics.set(Metric.RUN_INFO, 1, run);
     metrics.set(Metric.QUEUE, 0);
     metrics.set(Metric.IN_FLIGHT, 0);
   }

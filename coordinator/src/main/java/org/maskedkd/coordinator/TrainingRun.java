@@ -111,7 +111,7 @@ public final class TrainingRun {
     this.progress = progress;
     this.loop = loop;
     this.student = new StudentLink(loop, student, patience);
-    this.metrics = new RunMetrics(metrics, () -> System.currentTimeMillis() / 1e3);
+    this.metrics = new RunMetrics(metrics, config.name(), () -> System.currentTimeMillis() / 1e3);
     this.state = new RunState(readiness, this.metrics);
     this.pool =
         teachers.isEmpty()

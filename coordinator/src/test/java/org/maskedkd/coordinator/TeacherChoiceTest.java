@@ -61,7 +61,7 @@ class TeacherChoiceTest {
 
   private long nanos = 5;
   private final NetworkLoop network = new NetworkLoop();
-  private final RunMetrics metrics = new RunMetrics(new Metrics(Role.COORDINATOR), () -> 0);
+  private final RunMetrics metrics = new RunMetrics(new Metrics(Role.COORDINATOR), "run", () -> 0);
   private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final Queue<Received> received = new ConcurrentLinkedQueue<>();
   private final PriorityQueue<Work> running =

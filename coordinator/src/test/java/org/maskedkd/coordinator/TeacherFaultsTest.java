@@ -57,7 +57,7 @@ class TeacherFaultsTest {
   private long nanos = 5;
   private final NetworkLoop network = new NetworkLoop();
   private final Metrics shown = new Metrics(Role.COORDINATOR);
-  private final RunMetrics metrics = new RunMetrics(shown, () -> 0);
+  private final RunMetrics metrics = new RunMetrics(shown, "run", () -> 0);
   private final EventLoop loop = new EventLoop(network, () -> nanos);
   private final Queue<Received> received = new ConcurrentLinkedQueue<>();
   private final List<Integer> answers = new ArrayList<>();

@@ -43,7 +43,8 @@ class EveryValueTest {
   /** Ones in which together every key has a meaning. */
   private static final List<String> CONTEXTS =
       List.of(
-          RUN + "metrics: {podMonitor: {enabled: true}}\npersistence: {data: {enabled: true}}",
+          RUN
+              + "metrics: {podMonitor: {enabled: true}, dashboards: {enabled: true}}\npersistence: {data: {enabled: true}}",
           RUN + "metrics: {serviceMonitor: {enabled: true}}\nplacement: spread",
           RUN + "workload: {kind: JobSet}\nserviceAccount: {create: false}",
           RUN + "tls: {mode: certManager, certManager: {issuerRef: {name: x}}}",

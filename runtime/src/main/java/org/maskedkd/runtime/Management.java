@@ -75,6 +75,19 @@ public final class Management implements AutoCloseable {
     readiness = new Readiness(ready, reason);
   }
 
+  /**
+   * The address so many ports behind another.
+   *
+   * @param hostPort as {@link #Management} takes it
+   * @return the same if its port is 0, which any number of servers may ask for
+   */
+  public static String following(String hostPort, int ports) {
+    HostPort address = HostPort.parse(hostPort);
+    return address.port() == 0
+        ? hostPort
+        : new HostPort(address.host(), address.port() + ports).toString();
+  }
+
   /** The port that is listened on. */
   public int port() {
     return server.getAddress().getPort();

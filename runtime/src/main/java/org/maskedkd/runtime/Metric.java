@@ -29,6 +29,12 @@ public enum Metric {
       new Label("version", List.of(), "release")),
 
   // The run, as the coordinator sees it.
+  RUN_INFO(
+      "maskedkd_run_info",
+      GAUGE,
+      "Always 1; the label tells which run this coordinator leads",
+      COORDINATOR,
+      new Label("run", List.of(), "the run's name")),
   STEPS("maskedkd_steps_total", COUNTER, "Committed training steps", COORDINATOR),
   IMAGES("maskedkd_images_total", COUNTER, "Images of committed steps", COORDINATOR),
   STEP_SECONDS(

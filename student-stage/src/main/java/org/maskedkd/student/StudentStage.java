@@ -50,6 +50,11 @@ final class StudentStage implements AutoCloseable {
     return stage;
   }
 
+  /** Where metrics and probes are served. */
+  int managementPort() {
+    return management.port();
+  }
+
   /** Where gRPC is served. */
   String address() {
     return server.address();

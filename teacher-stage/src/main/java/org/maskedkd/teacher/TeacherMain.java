@@ -171,6 +171,7 @@ public final class TeacherMain implements Callable<Integer> {
         stop = GracefulStop.install();
         stop.onRequest(stage::requestShutdown);
       }
+      System.out.println("management on port " + stage.managementPort());
       System.out.println("listening " + stage.address());
       stage.awaitShutdown();
       if (stop != null && stop.signalExitCode() != 0) {

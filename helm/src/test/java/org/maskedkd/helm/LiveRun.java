@@ -1,0 +1,248 @@
+package org.maskedkd.helm;
+
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** A run with two teachers, every role a process of its own, and a Prometheus that scrapes them. */
+final class LiveRun implements AutoCloseable {
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String MANAGEMENT = "management on port ";
+  private static final String LISTENING = "listening ";
+
+  private final HttpClient client = HttpClient.newHttpClient();
+  private final List<Process> processes = new ArrayList<>();
+  private final Path folder;
+  private final int port;
+
+  /** The models and data of a run. */
+  record Setup(String student, String teacher, String data, String settings) {}
+
+  /**
+   * Starts everything; training begins a little later.
+   *
+   * @param folder for files of all processes
+   */
+  LiveRun(Path folder, Setup setup) throws IOException {
+    this.folder = folder;
+    Path config = folder.resolve("run.yaml");
+    Files.writeString(
+        config,
+        """
+        name: live
+        runs-dir: %s
+        seed: 3
+        student: {model: "%s", threads: 1}
+        teacher: {model: "%s", threads: 1}
+        data: {train: "generated:%s,split=train", eval: "generated:%s,split=eval"}
+        %s
+        """
+            .formatted(
+                folder,
+                setup.student,
+                setup.teacher,
+                setup.data,
+                setup.data.replaceAll("images=\\d+", "images=96"),
+                setup.settings));
+    Path student =
+        start(
+            "student",
+            "student-stage",
+            "--listen=127.0.0.1:0",
+            "--threads=1",
+            "--data-root=/",
+            "--run-root=" + folder);
+    List<Path> teachers = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      teachers.add(
+          start(
+              "teacher-" + i,
+              "teacher-stage",
+              "--listen=127.0.0.1:0",
+              "--threads=1",
+              "--model=" + setup.teacher,
+              "--weights=random:7"));
+    }
+    Path coordinator =
+        start(
+            "coordinator",
+            "coordinator",
+            "-c",
+            config.toString(),
+            "--management=127.0.0.1:0",
+            "--student=" + said(student, LISTENING),
+            "--teacher=" + said(teachers.get(0), LISTENING),
+            "--teacher=" + said(teachers.get(1), LISTENING));
+    port = freePort();
+    prometheus(Stream.concat(Stream.of(coordinator, student), teachers.stream()).toList());
+  }
+
+  /** {@code maskedkd ARGUMENTS}, with its output in a file. */
+  private Path start(String name, String... arguments) throws IOException {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-Xmx96m",
+                "-Dai.djl.offline=true",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "org.maskedkd.cli.Main"));
+    command.addAll(List.of(arguments));
+    return start(name, command);
+  }
+
+  private Path start(String name, List<String> command) throws IOException {
+    Path output = folder.resolve(name + ".txt");
+    ProcessBuilder builder =
+        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
+    builder.environment().put("OMP_NUM_THREADS", "1");
+    processes.add(builder.start());
+    return output;
+  }
+
+  /** What a process says behind these words, as soon as it does. */
+  private String said(Path output, String words) {
+    await(words + "in " + output)
+        .atMost(PATIENCE)
+        .pollInterval(Duration.ofMillis(50))
+        .until(
+            () -> {
+              requireAlive();
+              return Files.readString(output).contains(words);
+            });
+    try (Stream<String> lines = Files.lines(output)) {
+      return lines
+          .filter(line -> line.startsWith(words))
+          .map(line -> line.substring(words.length()).strip())
+          .findFirst()
+          .orElseThrow();
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  /** Says what was printed by a process that should not have ended. */
+  private void requireAlive() throws IOException {
+    if (processes.stream().allMatch(Process::isAlive)) {
+      return;
+    }
+    StringBuilder all = new StringBuilder("a process has ended:\n");
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.filter(f -> f.toString().endsWith(".txt")).toList()) {
+        all.append(file.getFileName()).append(":\n").append(Files.readString(file)).append('\n');
+      }
+    }
+    throw new AssertionError(all);
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private void prometheus(List<Path> scraped) throws IOException {
+    String targets =
+        scraped.stream()
+            .map(output -> "\"127.0.0.1:" + said(output, MANAGEMENT) + "\"")
+            .collect(Collectors.joining(", "));
+    Path config = folder.resolve("prometheus.yml");
+    Files.writeString(
+        config,
+        """
+        global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
+        rule_files: ["%s/rules/*.yaml"]
+        scrape_configs:
+          - job_name: maskedkd
+            static_configs: [{targets: [%s]}]
+        """
+            .formatted(Chart.FOLDER, targets));
+    start(
+        "prometheus",
+        List.of(
+            "prometheus",
+            "--config.file=" + config,
+            "--storage.tsdb.path=" + folder.resolve("prometheus"),
+            "--web.listen-address=127.0.0.1:" + port));
+  }
+
+  private JsonNode ask(String path) throws IOException, InterruptedException {
+    requireAlive();
+    HttpResponse<String> response =
+        client.send(
+            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/api/v1/" + path))
+                .build(),
+            BodyHandlers.ofString());
+    JsonNode answer = JSON.readTree(response.body());
+    if (!answer.path("status").asText().equals("success")) {
+      throw new AssertionError(path + ": " + response.body());
+    }
+    return answer.path("data");
+  }
+
+  /** What an expression gives now, a series each. */
+  JsonNode query(String expression) throws IOException, InterruptedException {
+    return ask("query?query=" + encoded(expression)).path("result");
+  }
+
+  /** What it gave at times from {@code from} to {@code to}, in seconds. */
+  JsonNode range(String expression, double from, double to, double step)
+      throws IOException, InterruptedException {
+    return ask("query_range?query=%s&start=%s&end=%s&step=%s"
+            .formatted(encoded(expression), from, to, step))
+        .path("result");
+  }
+
+  /** Groups of rules, with the health of each. */
+  JsonNode rules() throws IOException, InterruptedException {
+    return ask("rules").path("groups");
+  }
+
+  private static String encoded(String text) {
+    return URLEncoder.encode(text, StandardCharsets.UTF_8);
+  }
+
+  /** Waits until Prometheus answers. */
+  LiveRun awaitPrometheus() {
+    await("Prometheus")
+        .atMost(PATIENCE)
+        .pollInterval(Duration.ofMillis(200))
+        .ignoreExceptionsInstanceOf(java.net.ConnectException.class)
+        .until(() -> query("up").size() == 4);
+    return this;
+  }
+
+  @Override
+  public void close() {
+    processes.forEach(Process::destroyForcibly);
+    processes.forEach(
+        process -> {
+          try {
+            process.waitFor();
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+        });
+  }
+}
