@@ -1,6 +1,7 @@
 package org.maskedkd.benchmarks;
 
 import java.util.Locale;
+import org.maskedkd.runtime.LogFormat;
 import org.maskedkd.runtime.Logging;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -25,7 +26,7 @@ public final class Benchmarks {
 
   public static void main(String[] args) {
     Locale.setDefault(Locale.ROOT);
-    Logging.configure("benchmarks", "WARN");
+    Logging.configure("benchmarks", "WARN", LogFormat.TEXT);
     System.exit(new CommandLine(new Benchmarks()).execute(args));
   }
 }

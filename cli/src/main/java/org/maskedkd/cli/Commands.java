@@ -13,16 +13,20 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.NearestKey;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.LogFormat;
+import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.RunException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.spi.LoggingEventBuilder;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * How every command fails: one clear paragraph on standard error and an exit code; stack traces go
- * to the log. A wrong option or command is answered with the nearest right one.
+ * How every command fails: one clear paragraph on standard error, or one event where only JSON is
+ * logged, and an exit code; stack traces go to the log. A wrong option or command is answered with
+ * the nearest right one.
  */
 final class Commands {
   private static final Logger log = LoggerFactory.getLogger(Commands.class);
@@ -85,7 +89,13 @@ final class Commands {
     PrintWriter err = command.getErr();
     String name = command.getCommandSpec().qualifiedName();
     log.debug("{} failed", name, e);
-    if (exit != ExitCode.INTERNAL) {
+    if (Logging.format() == LogFormat.JSON) {
+      LoggingEventBuilder event = log.atError().addKeyValue("exit_code", exit.code());
+      if (exit == ExitCode.INTERNAL) {
+        event = event.setCause(e);
+      }
+      event.log(String.valueOf(e.getMessage()));
+    } else if (exit != ExitCode.INTERNAL) {
       err.println(name + ": " + e.getMessage());
     } else if (e instanceof RunException) {
       err.println(name + ": " + e.getMessage() + trace(e));

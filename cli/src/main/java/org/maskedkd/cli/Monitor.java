@@ -19,9 +19,6 @@ final class Monitor implements Readiness, AutoCloseable {
    */
   Monitor(@Nullable String hostPort) {
     management = hostPort == null ? null : new Management(hostPort, metrics.registry());
-    if (management != null) {
-      System.out.println("management on port " + management.port());
-    }
   }
 
   /** Of the run that is led. */

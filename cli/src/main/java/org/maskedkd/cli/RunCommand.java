@@ -19,6 +19,9 @@ import org.maskedkd.coordinator.TeacherPeers;
 import org.maskedkd.coordinator.TrainingRun;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.LogContext;
+import org.maskedkd.runtime.LogFormat;
+import org.maskedkd.runtime.LogOptions;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.Management;
 import org.maskedkd.runtime.NetworkLoop;
@@ -28,6 +31,7 @@ import org.maskedkd.runtime.Tls;
 import org.maskedkd.runtime.TlsFiles;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -79,6 +83,8 @@ abstract class RunCommand implements Callable<Integer> {
               + " Default: ${DEFAULT-VALUE}")
   private int graceSeconds;
 
+  @Mixin private LogOptions logOptions = new LogOptions();
+
   @Option(names = "--dry-run", description = "Open and check everything, estimate, train nothing.")
   private boolean dryRun;
 
@@ -120,6 +126,7 @@ abstract class RunCommand implements Callable<Integer> {
 
   @Override
   public final Integer call() throws InterruptedException {
+    Logging.configure("coordinator", "INFO", logOptions.format());
     if (maxSteps < 0) {
       throw new RunException(ExitCode.USAGE, "--max-steps is " + maxSteps + ", expected 0 or more");
     }
@@ -129,7 +136,11 @@ abstract class RunCommand implements Callable<Integer> {
     }
     StageName.keepNothing();
     RunConfig config = config();
-    List<StageSpec> stages = LocalProcesses.stagesOf(config);
+    LogContext.run(config.name());
+    List<StageSpec> stages =
+        LocalProcesses.stagesOf(config).stream()
+            .map(stage -> stage.with(List.of("--log-format", logOptions.format().name())))
+            .toList();
     if (!startsStages() && !stages.isEmpty()) {
       throw new RunException(
           ExitCode.USAGE,
@@ -178,7 +189,7 @@ abstract class RunCommand implements Callable<Integer> {
       }
     }
     if (code == ExitCode.DONE && startsStages() && !dryRun) {
-      report(directory);
+      report(directory, logs);
     }
     return code;
   }
@@ -198,15 +209,16 @@ abstract class RunCommand implements Callable<Integer> {
   }
 
   /** In a process of its own, because this one has neither the models nor much memory. */
-  private static void report(Path directory) throws InterruptedException {
+  private static void report(Path directory, Path logs) throws InterruptedException {
+    ProcessBuilder report =
+        new ProcessBuilder(
+                JavaCommand.of(REPORT_HEAP_MEGABYTES, "", List.of("report", directory.toString())))
+            .inheritIO();
+    if (Logging.format() == LogFormat.JSON) {
+      report.redirectErrorStream(true).redirectOutput(logs.resolve("report.log").toFile());
+    }
     try {
-      int code =
-          new ProcessBuilder(
-                  JavaCommand.of(
-                      REPORT_HEAP_MEGABYTES, "", List.of("report", directory.toString())))
-              .inheritIO()
-              .start()
-              .waitFor();
+      int code = report.start().waitFor();
       if (code != ExitCode.DONE.code()) {
         log.warn("the run is done, but its report ended with exit code {}", code);
       }
@@ -339,14 +351,13 @@ abstract class RunCommand implements Callable<Integer> {
               student,
               new TeacherPeers(listed, named),
               new TrainingRun.Options(resumes, maxSteps, plans, dryRun),
-              new Progress(
-                  System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime),
+              progress(),
               monitor,
               monitor.metrics(),
               network);
       stop.onRequest(
           () -> {
-            log.warn("asked to stop: a step under way is finished first; once more to end at once");
+            log.info("asked to stop: a step under way is finished first; once more to end at once");
             run.requestStop(ExitCode.of(stop.signalExitCode()), Duration.ofSeconds(graceSeconds));
           });
       return run.run();
@@ -354,6 +365,12 @@ abstract class RunCommand implements Callable<Integer> {
       channels.forEach(ManagedChannel::shutdownNow);
       network.close();
     }
+  }
+
+  private static Progress progress() {
+    return Logging.format() == LogFormat.JSON
+        ? Progress.logged(LINE_WITHOUT_TERMINAL, System::nanoTime)
+        : new Progress(System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime);
   }
 
   private static PeerName teachers(StageName name, @Nullable Tls tls, NetworkLoop network) {

@@ -1,8 +1,10 @@
 package org.maskedkd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.grpc.ManagedChannel;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
 import java.nio.ByteBuffer;
 import java.util.concurrent.BlockingQueue;
@@ -12,12 +14,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.maskedkd.proto.v1.MaskedMicroBatch;
 import org.maskedkd.proto.v1.MicroBatchKey;
+import org.maskedkd.proto.v1.OpenStudent;
 import org.maskedkd.proto.v1.OpenTeacher;
 import org.maskedkd.proto.v1.Protocol;
+import org.maskedkd.proto.v1.StudentGrpc;
+import org.maskedkd.proto.v1.StudentSpec;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherOpened;
 import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.runtime.Channels;
+import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.StageServer;
 import org.maskedkd.runtime.TensorFrames;
 
@@ -45,6 +51,74 @@ class PeersProcessTest {
               address
                   + " speaks protocol version 99, this coordinator "
                   + Protocol.PROTOCOL_VERSION_VALUE);
+    }
+  }
+
+  /**
+   * What it says of two refusals, the second of which shows that nothing more comes of the first.
+   */
+  private static void assertALineEach(MaskedKdProcess stage, Runnable first, Runnable second) {
+    int before = stage.said().length();
+    first.run();
+    second.run();
+    stage.awaitText("refused run 'second'");
+    assertThat(stage.said().substring(before).lines())
+        .hasSize(2)
+        .allMatch(line -> line.contains(" WARN ") && line.contains("refused run '"));
+  }
+
+  private static void refused(Runnable call, String why) {
+    assertThatThrownBy(call::run)
+        .isInstanceOf(StatusRuntimeException.class)
+        .hasMessageContaining(why);
+  }
+
+  @Test
+  void open_anotherVersionOrModel_isALineOfTheStagesLog(SharedStages stages) {
+    ManagedChannel toTeacher = Channels.connect(stages.teacher());
+    ManagedChannel toStudent = Channels.connect(stages.student());
+    try {
+      TeacherGrpc.TeacherBlockingStub teacher = TeacherGrpc.newBlockingStub(toTeacher);
+      OpenTeacher.Builder ofTeacher =
+          OpenTeacher.newBuilder().setMaxMessageBytes(MessageLimits.ANSWER_BYTES);
+      assertALineEach(
+          stages.teacherProcess(),
+          () ->
+              refused(
+                  () -> teacher.open(ofTeacher.setRun("first").setProtocolVersion(99).build()),
+                  "speaks protocol version"),
+          () ->
+              refused(
+                  () ->
+                      teacher.open(
+                          ofTeacher
+                              .setRun("second")
+                              .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+                              .setClasses(99)
+                              .build()),
+                  "the data have 99"));
+      StudentGrpc.StudentBlockingStub student = StudentGrpc.newBlockingStub(toStudent);
+      OpenStudent.Builder ofStudent =
+          OpenStudent.newBuilder().setMaxMessageBytes(MessageLimits.ANSWER_BYTES);
+      assertALineEach(
+          stages.studentProcess(),
+          () ->
+              refused(
+                  () -> student.open(ofStudent.setRun("first").setProtocolVersion(99).build()),
+                  "speaks protocol version"),
+          () ->
+              refused(
+                  () ->
+                      student.open(
+                          ofStudent
+                              .setRun("second")
+                              .setProtocolVersion(Protocol.PROTOCOL_VERSION_VALUE)
+                              .setStudent(StudentSpec.newBuilder().setModel("nobody_knows"))
+                              .build()),
+                  ""));
+    } finally {
+      toTeacher.shutdownNow();
+      toStudent.shutdownNow();
     }
   }
 

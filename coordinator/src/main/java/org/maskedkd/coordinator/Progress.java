@@ -5,24 +5,28 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.spi.LoggingEventBuilder;
 
 /**
- * What a person sees of a run: one line that is rewritten where the output is a terminal, else a
- * line every now and then; a line for each evaluation and for whatever else should be known. Event
- * loop only.
+ * What is seen of a run: one line that is rewritten where the output is a terminal, else a line
+ * every now and then; a line for each evaluation and for whatever else should be known. Where
+ * nothing but JSON may be printed these lines are events of the log, with their numbers as fields.
+ * Event loop only.
  */
-public final class Progress {
+public final class Progress implements Notices {
 
   private static final Logger LOG = LoggerFactory.getLogger(Progress.class);
   private static final String REWRITE = "\r\u001b[K";
   private static final Duration LIVE = Duration.ofMillis(200);
 
-  private final PrintStream out;
+  private final @Nullable PrintStream out;
   private final boolean live;
   private final Duration every;
   private final LongSupplier nanoTime;
@@ -47,10 +51,23 @@ public final class Progress {
    * @param every how often a line is printed where it is none
    */
   public Progress(PrintStream out, boolean live, Duration every, LongSupplier nanoTime) {
+    this(nanoTime, out, live, live ? LIVE : every);
+  }
+
+  private Progress(LongSupplier nanoTime, @Nullable PrintStream out, boolean live, Duration every) {
+    this.nanoTime = nanoTime;
     this.out = out;
     this.live = live;
-    this.every = live ? LIVE : every;
-    this.nanoTime = nanoTime;
+    this.every = every;
+  }
+
+  /**
+   * Prints nothing and logs everything.
+   *
+   * @param every how often a step is logged
+   */
+  public static Progress logged(Duration every, LongSupplier nanoTime) {
+    return new Progress(nanoTime, /* out= */ null, /* live= */ false, every);
   }
 
   /**
@@ -68,11 +85,18 @@ public final class Progress {
   }
 
   /** Something a person should know, at once. */
+  @Override
   public void note(String message) {
-    LOG.debug("{}", message);
-    clear();
-    out.println(message);
-    out.flush();
+    say(message, Map.of());
+  }
+
+  @Override
+  public void warn(String message) {
+    if (out == null) {
+      log(LOG.atWarn(), message, Map.of());
+    } else {
+      Notices.super.warn(message);
+    }
   }
 
   void begin(long fromStep, long lastStep, int ofEpochs) {
@@ -97,13 +121,13 @@ public final class Progress {
       teacherBusy += line.teacherBusySeconds() / Math.max(1, line.teachers());
     }
     if (due(now) || step == last) {
-      show(describe(line));
+      show(describe(line), fields(line));
     }
   }
 
   void evaluating(long done, long of) {
     if (live) {
-      show(String.format(Locale.ROOT, "evaluating %d/%d", done, of));
+      show(String.format(Locale.ROOT, "evaluating %d/%d", done, of), Map.of());
     }
   }
 
@@ -128,7 +152,7 @@ public final class Progress {
     if (line.top1() != null) {
       evaluated = line.bestTop1();
     }
-    note(text.toString());
+    say(text.toString(), fields(line));
     // The evaluation's time is no step's time.
     stepNanos = nanoTime.getAsLong();
   }
@@ -136,7 +160,7 @@ public final class Progress {
   /** The last words. */
   void end(String outcome) {
     double seconds = (nanoTime.getAsLong() - beganNanos) / 1e9;
-    note(
+    say(
         String.format(
             Locale.ROOT,
             "%s: %d steps, %d images in %s, %.0f images/s; student busy %s, teachers busy %s",
@@ -146,7 +170,8 @@ public final class Progress {
             clock(seconds),
             stepSeconds > 0 ? images / stepSeconds : 0,
             percent(stepSeconds > 0 ? studentBusy / stepSeconds : 0),
-            percent(stepSeconds > 0 ? teacherBusy / stepSeconds : 0)));
+            percent(stepSeconds > 0 ? teacherBusy / stepSeconds : 0)),
+        fields("steps", step - first, "images", images, "seconds", seconds));
   }
 
   private boolean due(long now) {
@@ -192,21 +217,83 @@ public final class Progress {
     }
   }
 
-  private void show(String line) {
-    if (live) {
-      out.print(REWRITE + line);
-      lineOpen = true;
-    } else {
-      out.println(line);
-    }
-    out.flush();
+  /** As in {@code metrics.jsonl}. */
+  private Map<String, @Nullable Object> fields(StepLine line) {
+    return fields(
+        "step", line.step(),
+        "epoch", line.epoch(),
+        "images_per_second", line.imagesPerSecond(),
+        "loss", line.loss(),
+        "loss_base", line.lossBase(),
+        "loss_distillation", line.lossDistillation(),
+        "loss_manifold", line.lossManifold(),
+        "loss_attention", line.lossAttention(),
+        "student_top1", line.studentTop1(),
+        "teacher_top1", line.teacherTop1(),
+        "seconds_left", secondsPerStep * (last - step));
   }
 
-  private void clear() {
+  /** As in {@code epochs.jsonl}. */
+  private static Map<String, @Nullable Object> fields(EpochLine line) {
+    return fields(
+        "step", line.step(),
+        "epoch", line.epoch(),
+        "train_loss", line.trainLoss(),
+        "train_top1", line.trainTop1(),
+        "teacher_train_top1", line.teacherTrainTop1(),
+        "top1", line.top1(),
+        "top5", line.top5(),
+        "ema_top1", line.emaTop1(),
+        "best", line.best());
+  }
+
+  private static Map<String, @Nullable Object> fields(@Nullable Object... namesAndValues) {
+    Map<String, @Nullable Object> fields = new LinkedHashMap<>();
+    for (int i = 0; i < namesAndValues.length; i += 2) {
+      fields.put(String.valueOf(namesAndValues[i]), namesAndValues[i + 1]);
+    }
+    return fields;
+  }
+
+  private void say(String line, Map<String, @Nullable Object> fields) {
+    PrintStream terminal = out;
+    if (terminal == null) {
+      log(LOG.atInfo(), line, fields);
+      return;
+    }
+    LOG.debug("{}", line);
     if (lineOpen) {
-      out.print(REWRITE);
+      terminal.print(REWRITE);
       lineOpen = false;
     }
+    terminal.println(line);
+    terminal.flush();
+  }
+
+  private void show(String line, Map<String, @Nullable Object> fields) {
+    PrintStream terminal = out;
+    if (terminal == null) {
+      log(LOG.atInfo(), line, fields);
+      return;
+    }
+    if (live) {
+      terminal.print(REWRITE + line);
+      lineOpen = true;
+    } else {
+      terminal.println(line);
+    }
+    terminal.flush();
+  }
+
+  /** As a built event, since the limit on lines of a kind would take them all for one kind. */
+  private static void log(
+      LoggingEventBuilder event, String line, Map<String, @Nullable Object> fields) {
+    for (Map.Entry<String, @Nullable Object> field : fields.entrySet()) {
+      if (field.getValue() != null) {
+        event = event.addKeyValue(field.getKey(), field.getValue());
+      }
+    }
+    event.log(line);
   }
 
   static String percent(double share) {

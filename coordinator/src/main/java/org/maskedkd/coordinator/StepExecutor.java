@@ -20,6 +20,7 @@ import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ClockOffset;
 import org.maskedkd.runtime.ExitCode;
+import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 import org.maskedkd.schedule.Action;
@@ -135,6 +136,7 @@ final class StepExecutor {
    */
   Result run(PlannedStep plan, Runnable allForwarded) {
     current = plan;
+    LogContext.step(plan.step());
     pending.clear();
     held.clear();
     early.clear();

@@ -2,7 +2,6 @@ package org.maskedkd.coordinator;
 
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
@@ -20,7 +19,7 @@ final class TeacherAbsence {
   private final Patience patience;
   private final Supplier<String> reasons;
   private final BooleanSupplier nothingToDo;
-  private final Consumer<String> notices;
+  private final Notices notices;
   private final RunState state;
   private EventLoop.@Nullable Timer budget;
   private EventLoop.@Nullable Timer word;
@@ -35,7 +34,7 @@ final class TeacherAbsence {
       Patience patience,
       Supplier<String> reasons,
       BooleanSupplier nothingToDo,
-      Consumer<String> notices,
+      Notices notices,
       RunState state) {
     this.loop = loop;
     this.patience = patience;
@@ -68,7 +67,7 @@ final class TeacherAbsence {
 
   private void say(Duration since) {
     String why = reasons.get();
-    notices.accept(
+    notices.warn(
         "no teacher for "
             + since.toSeconds()
             + " s, waiting up to "

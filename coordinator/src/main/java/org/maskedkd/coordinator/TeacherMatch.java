@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.ModelInfo;
 import org.maskedkd.proto.v1.Numerics;
@@ -21,7 +20,7 @@ import org.maskedkd.runtime.RunException;
 final class TeacherMatch {
 
   private final boolean deterministic;
-  private final Consumer<String> notices;
+  private final Notices notices;
   private @Nullable TeacherOpened first;
   private String firstName = "";
 
@@ -29,7 +28,7 @@ final class TeacherMatch {
    * @param deterministic whether the numerics must be the same, too
    * @param notices gets what a person should know, a line each
    */
-  TeacherMatch(boolean deterministic, Consumer<String> notices) {
+  TeacherMatch(boolean deterministic, Notices notices) {
     this.deterministic = deterministic;
     this.notices = notices;
   }
@@ -63,7 +62,7 @@ final class TeacherMatch {
     if (expected == null) {
       first = opened;
       firstName = name;
-      found.getNoticesList().forEach(notice -> notices.accept(name + ": " + notice));
+      found.getNoticesList().forEach(notice -> notices.note(name + ": " + notice));
       return;
     }
     ModelInfo model = expected.getModel();
@@ -108,7 +107,7 @@ final class TeacherMatch {
               + "; the result would depend on who answers. Start the teachers alike, or allow it"
               + " with deterministic=false");
     }
-    notices.accept(all);
+    notices.warn(all);
   }
 
   private static String oneLine(Object value) {

@@ -37,7 +37,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   private final TeacherPeers peers;
   private final OpenTeacher request;
   private final Patience patience;
-  private final Consumer<String> notices;
+  private final Notices notices;
   private final TeacherMatch match;
   private final TeacherAbsence absence;
   private final NameWatch names;
@@ -73,7 +73,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       OpenTeacher request,
       boolean deterministic,
       Patience patience,
-      Consumer<String> notices,
+      Notices notices,
       RunState state,
       RunMetrics metrics) {
     this.loop = loop;
@@ -302,7 +302,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     }
     String message = String.valueOf(why.getMessage());
     if (!message.equals(refusals.put(link, message))) {
-      notices.accept(message + "; the run goes on without it");
+      notices.warn(message + "; the run goes on without it");
     }
   }
 
@@ -315,21 +315,21 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       absence.end();
     }
     if (link.lastFailure() != null) {
-      notices.accept(link.name() + " is there again");
+      notices.note(link.name() + " is there again");
     }
     dispatch();
   }
 
   @Override
   public void draining(TeacherLink link, String why) {
-    notices.accept(why + "; it gets no more work and has " + link.load() + " micro-batches left");
+    notices.note(why + "; it gets no more work and has " + link.load() + " micro-batches left");
     noteAbsence();
   }
 
   @Override
   public void late(TeacherLink link, List<MaskedWork> work, RunException why) {
     int count = giveBack(work, "late");
-    notices.accept(
+    notices.warn(
         why.getMessage()
             + (count == 0
                 ? "; others have its work already"
@@ -346,14 +346,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       metrics.lost("teacher");
     }
     if (late) {
-      notices.accept(link.name() + " is still silent; connecting anew");
+      notices.warn(link.name() + " is still silent; connecting anew");
     } else {
       queue.countTries(work, why);
       if (count > 0) {
-        notices.accept(why.getMessage() + "; its " + count + " micro-batches are done again");
+        notices.warn(why.getMessage() + "; its " + count + " micro-batches are done again");
       } else if (link.failures() == 1 && link.state() == TeacherLink.State.AWAY) {
         // The tries that follow would say the same again.
-        notices.accept(why.getMessage() + "; trying again");
+        notices.warn(why.getMessage() + "; trying again");
       }
     }
     noteAbsence();
@@ -436,7 +436,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       TeacherLink joined = join(name.connector().connect(address));
       known.put(address, joined);
       if (started) {
-        notices.accept(joined.name() + " joins the run, as one of " + name.name());
+        notices.note(joined.name() + " joins the run, as one of " + name.name());
       }
       joined.connect();
     }
@@ -445,7 +445,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   /** A name that nobody knows for a moment takes no teacher away. */
   private void unknown(PeerName name, String why) {
     if (!why.equals(nameless.put(name, why))) {
-      notices.accept(why);
+      notices.warn(why);
     }
   }
 

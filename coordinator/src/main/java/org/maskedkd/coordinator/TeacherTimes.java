@@ -3,7 +3,6 @@ package org.maskedkd.coordinator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import org.maskedkd.proto.v1.ProfileTeacher;
 import org.maskedkd.proto.v1.TeacherProfiled;
 import org.maskedkd.runtime.Failures;
@@ -12,7 +11,7 @@ import org.maskedkd.runtime.Failures;
 final class TeacherTimes {
 
   private final EventLoop loop;
-  private final Consumer<String> notices;
+  private final Notices notices;
   private final Map<Integer, TeacherProfiled> first = new LinkedHashMap<>();
   private int withoutAnswer;
   private int atWork;
@@ -20,7 +19,7 @@ final class TeacherTimes {
   /**
    * @param notices what is said to people, such as that a teacher failed
    */
-  TeacherTimes(EventLoop loop, Consumer<String> notices) {
+  TeacherTimes(EventLoop loop, Notices notices) {
     this.loop = loop;
     this.notices = notices;
   }
@@ -48,7 +47,7 @@ final class TeacherTimes {
             },
             failure -> {
               over(link);
-              notices.accept(Failures.fromStatus(failure, link.name()).getMessage());
+              notices.warn(String.valueOf(Failures.fromStatus(failure, link.name()).getMessage()));
             }));
   }
 

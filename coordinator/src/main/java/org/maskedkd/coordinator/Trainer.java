@@ -285,9 +285,8 @@ final class Trainer {
     long damaged = result.record().getSkippedImages();
     if (damaged > skippedImages) {
       skippedImages = damaged;
-      progress.note(
-          "WARNING: "
-              + damaged
+      progress.warn(
+          damaged
               + " training images cannot be decoded, others of their class stand in for them; the"
               + " student's log names them");
     }
@@ -426,7 +425,7 @@ final class Trainer {
     Exported done = stages.student().expect(EventCase.EXPORTED, p -> {}).getExported();
     if (!done.getWarning().isEmpty()) {
       metrics.writeFailed();
-      progress.note("WARNING: no " + file + " of step " + step + ": " + done.getWarning());
+      progress.warn("no " + file + " of step " + step + ": " + done.getWarning());
       return false;
     }
     return true;
@@ -452,7 +451,7 @@ final class Trainer {
     Checkpointed done = stages.student().expect(EventCase.CHECKPOINTED, p -> {}).getCheckpointed();
     if (!done.getWarning().isEmpty()) {
       metrics.writeFailed();
-      progress.note("WARNING: no checkpoint of step " + step + ": " + done.getWarning());
+      progress.warn("no checkpoint of step " + step + ": " + done.getWarning());
       return false;
     }
     if (done.getStep() != step) {

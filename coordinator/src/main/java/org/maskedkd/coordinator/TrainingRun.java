@@ -122,7 +122,7 @@ public final class TrainingRun {
                 Specs.teacher(config, largest()),
                 config.deterministic(),
                 patience,
-                progress::note,
+                progress,
                 state,
                 this.metrics);
   }
@@ -164,7 +164,7 @@ public final class TrainingRun {
   /** Gives up what is under way and has the student write what it committed last. */
   private ExitCode giveUp(RunDirectory directory, ExitCode code) {
     Trainer left = Objects.requireNonNull(trainer, "no training was begun");
-    progress.note("what is under way takes too long for a stop and is given up");
+    progress.warn("what is under way takes too long for a stop and is given up");
     while (true) {
       student.start();
       try {
@@ -235,7 +235,7 @@ public final class TrainingRun {
         if (pool != null) {
           pool.forget();
         }
-        progress.note(e.getMessage() + "; waiting for it to come back");
+        progress.warn(e.getMessage() + "; waiting for it to come back");
         state.studentAway(String.valueOf(e.getMessage()));
         resume = true;
         sameSchedule = true;
@@ -379,7 +379,7 @@ public final class TrainingRun {
   private long restore(Stages stages) {
     student.send(StudentCommand.newBuilder().setRestore(Restore.getDefaultInstance()).build());
     Restored restored = student.expect(EventCase.RESTORED, p -> {}).getRestored();
-    restored.getWarningsList().forEach(progress::note);
+    restored.getWarningsList().forEach(progress::warn);
     long step = restored.getStep();
     if (step == 0 && restored.getWarningsCount() > 0) {
       // To begin again would cut the run's records back to nothing.
@@ -404,13 +404,13 @@ public final class TrainingRun {
 
   private void compareNumerics(Numerics before, Stages stages) {
     Resumption.check("the student", before, stages.opened().getNumerics(), config.deterministic())
-        .forEach(d -> progress.note("not the same numerics as before: " + d));
+        .forEach(d -> progress.warn("not the same numerics as before: " + d));
   }
 
   private void compareTeachers(Numerics before, Numerics now) {
     if (before.getFactsCount() > 0) {
       Resumption.check("the teacher", before, now, config.deterministic())
-          .forEach(d -> progress.note("not the same numerics of the teachers as before: " + d));
+          .forEach(d -> progress.warn("not the same numerics of the teachers as before: " + d));
     }
   }
 
@@ -434,10 +434,10 @@ public final class TrainingRun {
             Progress.percent(keep)));
     double chance = 1.0 / stages.classes();
     if (all.top1() < 2 * chance) {
-      progress.note(
+      progress.warn(
           String.format(
               Locale.ROOT,
-              "WARNING: that is near chance (%s). See that teacher.weights are trained ones, that"
+              "that is near chance (%s). See that teacher.weights are trained ones, that"
                   + " teacher.mean and teacher.std are theirs, and that its classes have the order"
                   + " of the data's",
               Progress.percent(chance)));

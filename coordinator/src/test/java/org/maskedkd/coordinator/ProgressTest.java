@@ -3,12 +3,18 @@ package org.maskedkd.coordinator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.slf4j.LoggerFactory;
+import org.slf4j.event.KeyValuePair;
 
 class ProgressTest {
 
@@ -67,6 +73,70 @@ class ProgressTest {
                 + "  train 25.0 %  masked teacher 50.0 %  eval 55.0 %  left 0:00:00",
             "done: 2 steps, 20 images in 0:00:00, 40 images/s; student busy 60.0 %, teachers busy"
                 + " 40.0 %");
+  }
+
+  @Test
+  void lines_logged_areEventsWithTheirNumbersAndNothingIsPrinted() {
+    Logger logger = (Logger) LoggerFactory.getLogger(Progress.class);
+    ListAppender<ILoggingEvent> events = new ListAppender<>();
+    events.start();
+    logger.addAppender(events);
+    Progress progress = Progress.logged(Duration.ofSeconds(10), () -> nanos);
+    try {
+      progress.begin(0, 2, 1);
+      nanos += Duration.ofSeconds(1).toNanos();
+      progress.step(line(1, null));
+      progress.evaluating(1, 10);
+      progress.note("a teacher {} is there again");
+      progress.warn("no checkpoint of step 1");
+      progress.epoch(
+          new EpochLine(
+              0, 1, 1.5, 0.4, null, null, null, null, null, null, null, null, /* best= */ false));
+      progress.end("done");
+    } finally {
+      logger.detachAppender(events);
+    }
+
+    assertThat(events.list)
+        .extracting(event -> event.getLevel() + " " + event.getFormattedMessage())
+        .containsExactly(
+            "INFO epoch 1/1  step 1/2  40 images/s  loss 2.0000 (label 2.5000)"
+                + "  train 25.0 %  left 0:00:01",
+            "INFO a teacher {} is there again",
+            "WARN no checkpoint of step 1",
+            "INFO epoch 1/1  step 1  train loss 1.5000  train 40.0 %",
+            "INFO done: 1 steps, 20 images in 0:00:01, 40 images/s; student busy 60.0 %, teachers"
+                + " busy 0.0 %");
+    assertThat(fields(events.list.get(0)))
+        .containsExactly(
+            "step=\"1\"",
+            "epoch=\"0\"",
+            "images_per_second=\"40.0\"",
+            "loss=\"2.0\"",
+            "loss_base=\"2.5\"",
+            "student_top1=\"0.25\"",
+            "seconds_left=\"1.0\"");
+    assertThat(fields(events.list.get(3)))
+        .containsExactly(
+            "step=\"1\"",
+            "epoch=\"0\"",
+            "train_loss=\"1.5\"",
+            "train_top1=\"0.4\"",
+            "best=\"false\"");
+    assertThat(fields(events.list.get(4)))
+        .containsExactly("steps=\"1\"", "images=\"20\"", "seconds=\"1.0\"");
+    assertThat(printed()).isEmpty();
+  }
+
+  private static List<String> fields(ILoggingEvent event) {
+    return event.getKeyValuePairs().stream().map(KeyValuePair::toString).toList();
+  }
+
+  @Test
+  void warn_onATerminal_saysThatItIsAWarning() {
+    progress(/* live= */ false).warn("no checkpoint of step 1");
+
+    assertThat(printed()).isEqualTo("WARNING: no checkpoint of step 1\n");
   }
 
   @Test

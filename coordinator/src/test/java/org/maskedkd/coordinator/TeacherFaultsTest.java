@@ -544,15 +544,15 @@ class TeacherFaultsTest {
       assertThat(e.exitCode()).isEqualTo(ExitCode.PEER_AWAY);
       assertThat(e).hasMessageContaining("no teacher for 120 s");
       assertThat(readiness).last().asString().startsWith("no teacher: teacher ");
-      assertThat(notices.stream().filter(n -> n.startsWith("no teacher")).toList())
+      assertThat(notices.stream().filter(n -> n.startsWith("WARNING: no teacher")).toList())
           .extracting(n -> n.replaceAll(",.*", ""))
           .containsExactly(
-              "no teacher for 2 s",
-              "no teacher for 4 s",
-              "no teacher for 8 s",
-              "no teacher for 16 s",
-              "no teacher for 32 s",
-              "no teacher for 64 s");
+              "WARNING: no teacher for 2 s",
+              "WARNING: no teacher for 4 s",
+              "WARNING: no teacher for 8 s",
+              "WARNING: no teacher for 16 s",
+              "WARNING: no teacher for 32 s",
+              "WARNING: no teacher for 64 s");
     }
   }
 }

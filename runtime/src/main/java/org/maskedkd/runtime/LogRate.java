@@ -61,7 +61,9 @@ final class LogRate extends TurboFilter {
     }
     int lines = count(format);
     if (lines == MOST + 1) {
-      logger.warn("further lines of the kind '{}' are left out for up to a minute", format);
+      logger
+          .atLevel(org.slf4j.event.Level.valueOf(level.levelStr))
+          .log("further lines of the kind '{}' are left out for up to a minute", format);
     }
     return lines > MOST ? FilterReply.DENY : FilterReply.NEUTRAL;
   }

@@ -9,6 +9,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.FileAppender;
 import ch.qos.logback.core.OutputStreamAppender;
+import ch.qos.logback.core.encoder.Encoder;
 import ch.qos.logback.core.spi.ContextAwareBase;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -20,36 +21,66 @@ import org.slf4j.bridge.SLF4JBridgeHandler;
 
 /**
  * How processes log: short lines for people on standard error, and everything, with stack traces,
- * in a file per process. Logback finds this class through the service loader, so tests and commands
- * that set nothing up have the same defaults.
+ * in a file per process; or both as JSON. Logback finds this class through the service loader, so
+ * tests and commands that set nothing up have the same defaults.
  */
 public final class Logging extends ContextAwareBase implements Configurator {
-  private static final String CONSOLE_PATTERN = "%d{HH:mm:ss} %-5level %property{role}%msg%n%nopex";
   private static final String FILE_PATTERN =
       "%d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level [%thread] %logger{0}: %msg%n%ex";
 
+  private static volatile LogFormat format = LogFormat.TEXT;
+  private static volatile String process = "";
+
   @Override
   public ExecutionStatus configure(LoggerContext context) {
-    start(context, "", Level.INFO);
+    start(context, Level.INFO);
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
   /**
    * Sets standard error up anew.
    *
-   * @param role begins every line, such as {@code student}
+   * @param process what this process is, such as {@code student}; begins every line of text
    * @param level least level shown there: {@code debug}, {@code info}, {@code warn} or {@code
    *     error}
+   * @param format of standard error, and of the file if there is one
    */
-  public static void configure(String role, String level) {
+  public static void configure(String process, String level, LogFormat format) {
     Level known = Level.toLevel(level, /* defaultLevel= */ null);
     if (known == null) {
       throw new RunException(
           ExitCode.USAGE, "log level '" + level + "' is not one of debug, info, warn and error");
     }
+    Logging.process = process;
+    Logging.format = format;
     LoggerContext context = context();
     context.reset();
-    start(context, role.isEmpty() ? "" : role + ": ", known);
+    start(context, known);
+    // What Java itself prints of a thread that failed is no JSON.
+    Thread.setDefaultUncaughtExceptionHandler(
+        format == LogFormat.TEXT
+            ? null
+            : (thread, e) ->
+                context.getLogger(Logging.class).error("thread {} failed", thread.getName(), e));
+  }
+
+  /** How this process logs, and says whatever else it has to say. */
+  public static LogFormat format() {
+    return format;
+  }
+
+  /**
+   * Says where this process serves: to whoever started it, on standard output, or in the log where
+   * nothing but JSON is to be read.
+   *
+   * @param toParent whether the process that started this one reads its standard output
+   */
+  public static void listening(String address, boolean toParent) {
+    if (format == LogFormat.TEXT || toParent) {
+      System.out.println("listening " + address);
+    } else {
+      context().getLogger(Logging.class).info("listening {}", address);
+    }
   }
 
   /**
@@ -70,22 +101,25 @@ public final class Logging extends ContextAwareBase implements Configurator {
     }
     FileAppender<ILoggingEvent> appender = new FileAppender<>();
     appender.setFile(file.toString());
-    attach(context(), appender, FILE_PATTERN);
+    attach(context(), appender, encoder(FILE_PATTERN));
   }
 
   private static LoggerContext context() {
     return (LoggerContext) LoggerFactory.getILoggerFactory();
   }
 
-  private static void start(LoggerContext context, String role, Level level) {
-    context.putProperty("role", role);
+  private static void start(LoggerContext context, Level level) {
     ConsoleAppender<ILoggingEvent> console = new ConsoleAppender<>();
     console.setTarget("System.err");
     ThresholdFilter threshold = new ThresholdFilter();
     threshold.setLevel(level.levelStr);
     threshold.start();
     console.addFilter(threshold);
-    attach(context, console, CONSOLE_PATTERN);
+    attach(
+        context,
+        console,
+        encoder(
+            "%d{HH:mm:ss} %-5level " + (process.isEmpty() ? "" : process + ": ") + "%msg%n%nopex"));
     context.addTurboFilter(new LogRate(System::nanoTime));
     context.getLogger(Logger.ROOT_LOGGER_NAME).setLevel(Level.WARN);
     context.getLogger("org.maskedkd").setLevel(Level.DEBUG);
@@ -96,11 +130,20 @@ public final class Logging extends ContextAwareBase implements Configurator {
     SLF4JBridgeHandler.install();
   }
 
-  private static void attach(
-      LoggerContext context, OutputStreamAppender<ILoggingEvent> appender, String pattern) {
+  private static Encoder<ILoggingEvent> encoder(String textPattern) {
+    if (format == LogFormat.JSON) {
+      return new JsonEvents(process);
+    }
     PatternLayoutEncoder encoder = new PatternLayoutEncoder();
+    encoder.setPattern(textPattern);
+    return encoder;
+  }
+
+  private static void attach(
+      LoggerContext context,
+      OutputStreamAppender<ILoggingEvent> appender,
+      Encoder<ILoggingEvent> encoder) {
     encoder.setContext(context);
-    encoder.setPattern(pattern);
     encoder.start();
     appender.setContext(context);
     appender.setEncoder(encoder);

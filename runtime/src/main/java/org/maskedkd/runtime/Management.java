@@ -8,12 +8,15 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The HTTP side of a process: {@code /metrics} for Prometheus, {@code /livez} and {@code /readyz}
  * for probes. It shows state and changes none, so it may listen on any address.
  */
 public final class Management implements AutoCloseable {
+  private static final Logger log = LoggerFactory.getLogger(Management.class);
   private static final String OPENMETRICS =
       "application/openmetrics-text; version=1.0.0; charset=utf-8";
   // Prometheus 3 rejects a scrape whose content type it does not know, so this one is exact.
@@ -64,6 +67,7 @@ public final class Management implements AutoCloseable {
     server.setExecutor(executor);
     server.createContext("/", this::answer);
     server.start();
+    log.info("management on port {}", port());
   }
 
   /**

@@ -22,13 +22,13 @@ class LoggingTest {
   @BeforeEach
   void capture() {
     System.setErr(new PrintStream(seen, /* autoFlush= */ true, StandardCharsets.UTF_8));
-    Logging.configure("student", "info");
+    Logging.configure("student", "info", LogFormat.TEXT);
   }
 
   @AfterEach
   void restore() {
     System.setErr(standardError);
-    Logging.configure("", "info");
+    Logging.configure("", "info", LogFormat.TEXT);
   }
 
   @Test
@@ -50,7 +50,7 @@ class LoggingTest {
 
   @Test
   void configure_unknownLevel_isRefused() {
-    assertThatThrownBy(() -> Logging.configure("student", "loud"))
+    assertThatThrownBy(() -> Logging.configure("student", "loud", LogFormat.TEXT))
         .isInstanceOf(RunException.class)
         .hasMessageContainingAll("'loud'", "debug");
   }

@@ -96,6 +96,7 @@ final class RunFolder {
           checkpoints.write(
               facts, directory -> learner.save(directory, origin), request.getKeepLast()));
       records.clear();
+      log.info("checkpoint of step {} written, {} bytes", committed, done.getBytes());
     } catch (IOException e) {
       String warning =
           "checkpoint step-%d could not be written and the ones before it stand: %s"

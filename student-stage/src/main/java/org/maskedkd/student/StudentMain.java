@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.LogOptions;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
 import org.maskedkd.runtime.SleepTimes;
@@ -88,9 +89,11 @@ public final class StudentMain implements Callable<Integer> {
   @Option(names = "--log-file", paramLabel = "FILE", description = "Also write the log here.")
   private Path logFile = Path.of("");
 
+  @Mixin private LogOptions log = new LogOptions();
+
   @Override
   public Integer call() throws InterruptedException {
-    Logging.configure("student", "INFO");
+    Logging.configure("student", "INFO", log.format());
     if (!logFile.toString().isEmpty()) {
       Logging.toFile(logFile);
     }
@@ -114,8 +117,7 @@ public final class StudentMain implements Callable<Integer> {
         stop = GracefulStop.install();
         stop.onRequest(stage::requestShutdown);
       }
-      System.out.println("management on port " + stage.managementPort());
-      System.out.println("listening " + stage.address());
+      Logging.listening(stage.address(), exitWithStdin);
       stage.awaitShutdown();
       if (stop != null && stop.signalExitCode() != 0) {
         stage.drain(Duration.ofSeconds(graceSeconds));

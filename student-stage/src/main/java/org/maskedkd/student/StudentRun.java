@@ -19,6 +19,7 @@ import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metric;
 import org.maskedkd.runtime.Metrics;
@@ -283,9 +284,10 @@ final class StudentRun implements AutoCloseable {
       throws InterruptedException {
     if (stepFailed) {
       // It was sent ahead, before the coordinator knew.
-      log.info("dropped the plan of step {}, which followed a failed step", plan.getStep());
+      log.debug("dropped the plan of step {}, which followed a failed step", plan.getStep());
       return;
     }
+    LogContext.step(plan.getStep());
     long dataBefore = data.cpuNanos();
     long begin = System.nanoTime();
     Batch batch = ahead.begin(plan.getStep());
@@ -350,7 +352,7 @@ final class StudentRun implements AutoCloseable {
     } catch (StepAbandonedException e) {
       learner.dropGradients();
       stepFailed = true;
-      log.warn("step {} was abandoned: {}", plan.getStep(), e.getMessage());
+      log.info("step {} was abandoned: {}", plan.getStep(), e.getMessage());
       outbox.send(failed(plan, String.valueOf(e.getMessage())));
     } finally {
       inbox.endStep();
@@ -392,6 +394,7 @@ final class StudentRun implements AutoCloseable {
   private void goBack(long step) {
     ahead.forget();
     committed = step;
+    LogContext.step(step);
     stepFailed = false;
   }
 

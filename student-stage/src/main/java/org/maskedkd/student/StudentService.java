@@ -27,6 +27,7 @@ import org.maskedkd.proto.v1.WhereReply;
 import org.maskedkd.proto.v1.WhereRequest;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Outbox;
@@ -104,7 +105,10 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       // Before the run that is open makes place.
       OpenCheck.check(request, options.dataRoot());
     } catch (IllegalArgumentException | RunException | WeightsException | DataException e) {
-      log.warn("refused to open a run: {}", Quote.line(String.valueOf(e.getMessage())));
+      log.warn(
+          "refused run {}: {}",
+          Quote.of(request.getRun()),
+          Quote.line(String.valueOf(e.getMessage())));
       response.onError(Failures.toStatus(Categories.of(e)));
       return;
     }
@@ -120,8 +124,16 @@ final class StudentService extends StudentGrpc.StudentImplBase {
             response.onCompleted();
           } catch (RuntimeException | LinkageError | OutOfMemoryError e) {
             // Whatever went wrong must not leave the coordinator waiting for an answer.
-            log.error("run {} could not be opened", request.getRun(), e);
-            response.onError(Failures.toStatus(Categories.of(e)));
+            Throwable known = Categories.of(e);
+            if (known instanceof RunException) {
+              log.warn("run {} could not be opened: {}", request.getRun(), known.getMessage());
+            } else {
+              log.error("run {} could not be opened", request.getRun(), e);
+            }
+            if (open == null) {
+              LogContext.run(null);
+            }
+            response.onError(Failures.toStatus(known));
           }
         });
   }
@@ -139,13 +151,14 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     StudentRun current = open;
     if (current != null && !current.matches(request)) {
       log.info("run {} makes place for run {}", current.name(), request.getRun());
-      open = null;
-      current.close();
+      closeRun();
       current = null;
     }
     if (current == null) {
+      LogContext.run(request.getRun());
       current = StudentRun.open(request, options, metrics, turns);
       open = current;
+      log.info("run {} is open", current.name());
     }
     return current.opened();
   }
@@ -223,6 +236,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
     open = null;
     if (run != null) {
       run.close();
+      LogContext.run(null);
     }
   }
 
@@ -292,7 +306,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
       Map<String, NamedTensor> tensors = assembler.finish();
       assembler = null;
       if (!inbox.gradient(frame.getKey(), new Inbox.Gradient(tensors, frame.getLoss()))) {
-        log.info(
+        log.debug(
             "dropped a stale gradient of micro-batch {}, step {}, attempt {}",
             frame.getKey().getIndex(),
             frame.getKey().getStep(),

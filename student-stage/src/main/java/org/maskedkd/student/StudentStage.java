@@ -50,11 +50,6 @@ final class StudentStage implements AutoCloseable {
     return stage;
   }
 
-  /** Where metrics and probes are served. */
-  int managementPort() {
-    return management.port();
-  }
-
   /** Where gRPC is served. */
   String address() {
     return server.address();

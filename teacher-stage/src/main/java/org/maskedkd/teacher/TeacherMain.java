@@ -8,6 +8,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
+import org.maskedkd.runtime.LogOptions;
 import org.maskedkd.runtime.Logging;
 import org.maskedkd.runtime.ParentPipe;
 import org.maskedkd.runtime.RunException;
@@ -138,9 +139,11 @@ public final class TeacherMain implements Callable<Integer> {
   @Option(names = "--log-file", paramLabel = "FILE", description = "Also write the log here.")
   private Path logFile = Path.of("");
 
+  @Mixin private LogOptions log = new LogOptions();
+
   @Override
   public Integer call() throws InterruptedException {
-    Logging.configure("teacher", "INFO");
+    Logging.configure("teacher", "INFO", log.format());
     if (!logFile.toString().isEmpty()) {
       Logging.toFile(logFile);
     }
@@ -171,8 +174,7 @@ public final class TeacherMain implements Callable<Integer> {
         stop = GracefulStop.install();
         stop.onRequest(stage::requestShutdown);
       }
-      System.out.println("management on port " + stage.managementPort());
-      System.out.println("listening " + stage.address());
+      Logging.listening(stage.address(), exitWithStdin);
       stage.awaitShutdown();
       if (stop != null && stop.signalExitCode() != 0) {
         signal = stop.signalExitCode();

@@ -29,6 +29,7 @@ import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Outbox;
 import org.maskedkd.runtime.Quote;
@@ -90,6 +91,12 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
   @Override
   public void open(OpenTeacher request, StreamObserver<TeacherOpened> response) {
+    try (LogContext.Scope ofRun = LogContext.of(request.getRun())) {
+      answer(request, response);
+    }
+  }
+
+  private void answer(OpenTeacher request, StreamObserver<TeacherOpened> response) {
     try {
       check(request);
       log.info("run {} opened this teacher", Quote.of(request.getRun()));
@@ -102,6 +109,10 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
               .build());
       response.onCompleted();
     } catch (RunException e) {
+      log.warn(
+          "refused run {}: {}",
+          Quote.of(request.getRun()),
+          Quote.line(String.valueOf(e.getMessage())));
       response.onError(Failures.toStatus(e));
     }
   }
@@ -255,7 +266,9 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
         }
       } catch (IllegalArgumentException | RunException e) {
         // The frames no longer add up, so nothing that follows on this stream can be trusted.
-        log.warn("refused a stream: {}", Quote.line(String.valueOf(e.getMessage())));
+        try (LogContext.Scope ofRun = LogContext.of(arriving.getRun(), arriving.getStep())) {
+          log.warn("refused a stream: {}", Quote.line(String.valueOf(e.getMessage())));
+        }
         refuse(e);
       } catch (RejectedExecutionException e) {
         outbox.fail(new RunException(ExitCode.PEER_AWAY, "this teacher is shutting down", e));
@@ -302,7 +315,13 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
       long bytes = arrivingBytes;
       arrivingBytes = 0;
       int merge = arrivingMerge;
-      lane.add(bytes, () -> answer(key, tensors, features, merge));
+      lane.add(
+          bytes,
+          () -> {
+            try (LogContext.Scope ofRun = LogContext.of(key.getRun(), key.getStep())) {
+              answer(key, tensors, features, merge);
+            }
+          });
     }
 
     private static int blocks(Features features) {
@@ -402,7 +421,9 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
 
     @Override
     public void onError(Throwable t) {
-      log.info("a coordinator's stream ended: {}", t.getMessage());
+      try (LogContext.Scope ofRun = LogContext.of(arriving.getRun(), arriving.getStep())) {
+        log.info("a coordinator's stream ended: {}", t.getMessage());
+      }
       end();
     }
 

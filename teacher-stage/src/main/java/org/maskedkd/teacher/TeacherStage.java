@@ -104,11 +104,6 @@ public final class TeacherStage implements AutoCloseable {
         "teacher");
   }
 
-  /** Where metrics and probes are served. */
-  public int managementPort() {
-    return management.port();
-  }
-
   /** Where gRPC is served. */
   public String address() {
     return server.address();
