@@ -27,6 +27,7 @@ spec:
         - teacher-stage
         - --listen=:9091
         - --management=:9401
+        - --log-format={{ .Values.logFormat }}
         - {{ printf "--model=%s" $teacher.model | quote }}
         - {{ printf "--weights=%s" $teacher.weights | quote }}
         {{- with $teacher.precision }}

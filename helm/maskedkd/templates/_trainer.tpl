@@ -43,6 +43,7 @@ template:
           - student-stage
           - --listen=unix:/run/maskedkd/student.sock
           - --management=:9400
+          - --log-format={{ .Values.logFormat }}
           - --data-root=/data
           - --run-root=/runs
           - --threads={{ .Values.student.threads }}
@@ -83,6 +84,7 @@ template:
           - --end-teachers
           {{- end }}
           - --management=:9402
+          - --log-format={{ .Values.logFormat }}
           - --grace-seconds={{ sub (int .Values.trainer.terminationGracePeriodSeconds) 60 }}
           {{- if $tls }}
           {{- include "maskedkd.tlsArguments" . | nindent 10 }}

@@ -73,6 +73,7 @@ class EveryValueTest {
           Map.entry("teacher.gpu.resourceName", "a/b"),
           Map.entry("student.gpu.resourceName", "a/b"),
           Map.entry("run.configFile", "'seed: 2'"),
+          Map.entry("logFormat", "text"),
           Map.entry("placement", "none"),
           Map.entry("tls.mode", "disabled"),
           Map.entry("extraObjects", "[{kind: ConfigMap, metadata: {name: x7}}]"),

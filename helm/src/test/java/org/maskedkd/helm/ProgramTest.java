@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.maskedkd.cli.Main;
 import org.maskedkd.coordinator.ConfigLoader;
 import org.maskedkd.coordinator.RunConfig;
+import org.maskedkd.runtime.LogFormat;
 import picocli.CommandLine;
 import picocli.CommandLine.ParseResult;
 
@@ -138,6 +139,19 @@ class ProgramTest {
             arguments(container(documents(Chart.preset("run-on-shared-teachers")), "coordinator")))
         .contains("--teacher=dns:shared-maskedkd-teacher.training.svc:9091")
         .doesNotContain("--end-teachers");
+  }
+
+  @Test
+  void processes_ofARun_logInTheFormatOfTheValues() throws IOException {
+    List<JsonNode> documents = documents(Chart.preset("cpu-kind"));
+
+    assertThat(List.of("coordinator", "student", "teacher"))
+        .allSatisfy(
+            name ->
+                assertThat(
+                        parse(container(documents, name))
+                            .matchedOptionValue("--log-format", LogFormat.TEXT))
+                    .isEqualTo(LogFormat.JSON));
   }
 
   @Test
