@@ -133,8 +133,8 @@ final class LiveRun implements AutoCloseable {
             });
     try (Stream<String> lines = Files.lines(output)) {
       return lines
-          .filter(line -> line.startsWith(words))
-          .map(line -> line.substring(words.length()).strip())
+          .filter(line -> line.contains(words))
+          .map(line -> line.substring(line.indexOf(words) + words.length()).strip())
           .findFirst()
           .orElseThrow();
     } catch (IOException e) {
