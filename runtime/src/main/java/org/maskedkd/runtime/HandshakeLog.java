@@ -4,13 +4,14 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ServerChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.net.SocketAddress;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +34,11 @@ final class HandshakeLog extends ChannelInboundHandlerAdapter {
    * can tell by its first byte that TLS was spoken.
    */
   private static final byte[] ALERT = {21, 3, 3, 0, 2, 2, 10};
+
+  /** What a client that was refused may take to go. */
+  private static final long GOING_SECONDS = 5;
+
+  private boolean refused;
 
   private HandshakeLog() {}
 
@@ -60,12 +66,21 @@ final class HandshakeLog extends ChannelInboundHandlerAdapter {
 
   @Override
   public void channelRead(ChannelHandlerContext context, Object bytes) {
+    if (refused) {
+      ReferenceCountUtil.release(bytes);
+      return;
+    }
     SslHandler handler = context.pipeline().get(SslHandler.class);
     SocketAddress peer = context.channel().remoteAddress();
     if (handler != null && first(bytes) == PLAIN_HTTP2) {
       log.warn("refused {}: it does not use TLS", peer);
       ReferenceCountUtil.release(bytes);
-      context.writeAndFlush(Unpooled.wrappedBuffer(ALERT)).addListener(ChannelFutureListener.CLOSE);
+      refused = true;
+      // To close while more of it is unread would reset the connection, and the alert with it.
+      context
+          .writeAndFlush(Unpooled.wrappedBuffer(ALERT))
+          .addListener(written -> ((DuplexChannel) context.channel()).shutdownOutput());
+      context.executor().schedule(() -> context.close(), GOING_SECONDS, TimeUnit.SECONDS);
       return;
     }
     if (handler != null) {
