@@ -52,6 +52,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private final Map<TeacherLink, String> refusals = new HashMap<>();
 
+  /** Devices of the teachers that were ever there, by name of the teacher. */
+  private final Map<String, List<String>> gpus = new LinkedHashMap<>();
+
   /** Places below {@link #places} that nobody has, and those of which this step may still speak. */
   private final TreeSet<Integer> free = new TreeSet<>();
 
@@ -131,6 +134,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private boolean allThere() {
     return ready() == links.size() && named.size() + nameless.size() == peers.named().size();
+  }
+
+  /** Devices of the teachers that were there, by name of the teacher. */
+  Map<String, List<String>> gpus() {
+    return gpus;
   }
 
   /** How the teachers compute. */
@@ -292,6 +300,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   @Override
   public void opened(TeacherLink link, TeacherOpened opened) {
     match.check(link.name(), opened);
+    gpus.put(link.name(), List.copyOf(opened.getGpusList()));
   }
 
   /** Ends the run only before it has begun: its teachers are then not what was meant. */
@@ -452,6 +461,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   @Override
   public void closed(TeacherLink link) {
     links.remove(link.place());
+    gpus.remove(link.name());
     metrics.teacher(link.place(), /* works= */ false);
     vacated.add(link.place());
     refusals.remove(link);

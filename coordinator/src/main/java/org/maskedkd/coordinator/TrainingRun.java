@@ -2,7 +2,10 @@ package org.maskedkd.coordinator;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -310,6 +313,7 @@ public final class TrainingRun {
     PeerCheck.student(student.name(), opened);
     opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
     Handshake.notices(config, opened, teacher).forEach(progress::note);
+    warnOfSharedGpus(opened);
     student.start();
     ForwardedInbox inbox =
         new ForwardedInbox(
@@ -319,6 +323,15 @@ public final class TrainingRun {
             config.teacher().merge(),
             Specs.separateHeads(config));
     return new Stages(student, opened, pool, teacher, inbox);
+  }
+
+  private void warnOfSharedGpus(StudentOpened opened) {
+    if (pool != null) {
+      Map<String, List<String>> gpus = new LinkedHashMap<>();
+      gpus.put(student.name(), opened.getGpusList());
+      gpus.putAll(pool.gpus());
+      SharedGpus.warnings(gpus).forEach(progress::warn);
+    }
   }
 
   private long begin(Stages stages) {

@@ -86,6 +86,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
   volatile UnaryOperator<StudentOpened> opening = opened -> opened;
   volatile Consumer<StepPlan> onPlan = plan -> {};
   volatile Consumer<MicroBatchKey> beforeForward = key -> {};
+  volatile List<String> gpus = List.of();
   volatile Consumer<StepPlan> beforeDone = plan -> {};
   volatile Function<StudentEvent, List<StudentEvent>> sending = List::of;
   volatile long failingStep = -1;
@@ -129,6 +130,7 @@ final class FakeStudent extends StudentGrpc.StudentImplBase implements AutoClose
             .setEvalImages(Toy.EVAL_IMAGES)
             .setDataFingerprint("beef")
             .setCommittedStep(committed)
+            .addAllGpus(gpus)
             .build();
     out.onNext(opening.apply(opened));
     out.onCompleted();

@@ -19,6 +19,7 @@ import org.maskedkd.proto.v1.StepRecord;
 import org.maskedkd.proto.v1.StudentCommand;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.proto.v1.StudentOpened;
+import org.maskedkd.runtime.Gpus;
 import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Metric;
@@ -219,6 +220,7 @@ final class StudentRun implements AutoCloseable {
         .setDataFingerprint(data.fingerprint())
         .setCommittedStep(committed)
         .setMaxMessageBytes(MessageLimits.REQUEST_BYTES)
+        .addAllGpus(Gpus.ofProcess())
         .setFeatures(device.objective().ofTeacher())
         .build();
   }

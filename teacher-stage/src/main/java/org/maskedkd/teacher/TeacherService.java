@@ -29,6 +29,7 @@ import org.maskedkd.proto.v1.TeacherSignal;
 import org.maskedkd.proto.v1.Tensor;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Failures;
+import org.maskedkd.runtime.Gpus;
 import org.maskedkd.runtime.LogContext;
 import org.maskedkd.runtime.MessageLimits;
 import org.maskedkd.runtime.Outbox;
@@ -106,6 +107,7 @@ final class TeacherService extends TeacherGrpc.TeacherImplBase {
               .setModel(model.info())
               .setNumerics(numerics)
               .setMaxMessageBytes(MessageLimits.REQUEST_BYTES)
+              .addAllGpus(Gpus.ofProcess())
               .build());
       response.onCompleted();
     } catch (RunException e) {
