@@ -10,7 +10,6 @@ import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -31,6 +30,7 @@ final class LiveRun implements AutoCloseable {
   private final HttpClient client = HttpClient.newHttpClient();
   private final List<Process> processes = new ArrayList<>();
   private final Path folder;
+  private final List<String> scraped = new ArrayList<>();
   private final int port;
 
   /** The models and data of a run. */
@@ -92,7 +92,9 @@ final class LiveRun implements AutoCloseable {
             "--teacher=" + said(teachers.get(0), LISTENING),
             "--teacher=" + said(teachers.get(1), LISTENING));
     port = freePort();
-    prometheus(Stream.concat(Stream.of(coordinator, student), teachers.stream()).toList());
+    Stream.concat(Stream.of(coordinator, student), teachers.stream())
+        .forEach(output -> scraped.add("127.0.0.1:" + said(output, MANAGEMENT)));
+    prometheus();
   }
 
   /** {@code maskedkd ARGUMENTS}, with its output in a file. */
@@ -162,11 +164,9 @@ final class LiveRun implements AutoCloseable {
     }
   }
 
-  private void prometheus(List<Path> scraped) throws IOException {
+  private void prometheus() throws IOException {
     String targets =
-        scraped.stream()
-            .map(output -> "\"127.0.0.1:" + said(output, MANAGEMENT) + "\"")
-            .collect(Collectors.joining(", "));
+        scraped.stream().map(address -> '"' + address + '"').collect(Collectors.joining(", "));
     Path config = folder.resolve("prometheus.yml");
     Files.writeString(
         config,
@@ -187,16 +187,27 @@ final class LiveRun implements AutoCloseable {
             "--web.listen-address=127.0.0.1:" + port));
   }
 
+  /** What each process shows of itself now. */
+  List<String> scrapes() throws IOException, InterruptedException {
+    List<String> scrapes = new ArrayList<>();
+    for (String address : scraped) {
+      scrapes.add(get("http://" + address + "/metrics"));
+    }
+    return scrapes;
+  }
+
+  private String get(String url) throws IOException, InterruptedException {
+    return client
+        .send(HttpRequest.newBuilder(URI.create(url)).build(), BodyHandlers.ofString())
+        .body();
+  }
+
   private JsonNode ask(String path) throws IOException, InterruptedException {
     requireAlive();
-    HttpResponse<String> response =
-        client.send(
-            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/api/v1/" + path))
-                .build(),
-            BodyHandlers.ofString());
-    JsonNode answer = JSON.readTree(response.body());
+    String body = get("http://127.0.0.1:" + port + "/api/v1/" + path);
+    JsonNode answer = JSON.readTree(body);
     if (!answer.path("status").asText().equals("success")) {
-      throw new AssertionError(path + ": " + response.body());
+      throw new AssertionError(path + ": " + body);
     }
     return answer.path("data");
   }

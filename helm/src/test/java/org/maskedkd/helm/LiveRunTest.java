@@ -5,6 +5,8 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -98,7 +100,24 @@ class LiveRunTest {
           .pollInterval(Duration.ofSeconds(1))
           .untilAsserted(() -> assertThat(missing(run, expected)).isEmpty());
       requireSums(run);
+      for (String scrape : run.scrapes()) {
+        requireLint(scrape);
+      }
     }
+  }
+
+  /** What promtool says against names, types and help is not of ours. */
+  private static void requireLint(String scrape) throws IOException, InterruptedException {
+    Process promtool =
+        new ProcessBuilder("promtool", "check", "metrics").redirectErrorStream(true).start();
+    try (OutputStream input = promtool.getOutputStream()) {
+      input.write(scrape.getBytes(StandardCharsets.UTF_8));
+    }
+    String said = new String(promtool.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    promtool.waitFor();
+    // Micrometer gives calls no help text.
+    assertThat(said.lines().filter(line -> !line.startsWith("grpc_"))).isEmpty();
+    assertThat(scrape).contains("maskedkd_build_info");
   }
 
   /** Busy and idle time of each device are the time of the steps, over any stretch. */

@@ -96,7 +96,7 @@ class MetricsTest {
         .contains("process_start_time_seconds")
         .contains("process_open_fds")
         .contains("jvm_memory_used_bytes{")
-        .contains("process_cpu_usage{")
+        .contains("process_cpu_seconds_total{")
         .contains("maskedkd_build_info{role=\"student\",version=\"" + Release.version() + "\"} 1");
   }
 
