@@ -62,10 +62,17 @@ final class DoctorCommand implements Callable<Integer> {
     try {
       found = check.look();
     } catch (Exception | LinkageError e) {
-      found = "WRONG: " + (e.getMessage() == null ? e.toString() : e.getMessage());
-      wrong.add(what + ": " + e.getMessage());
+      found = "WRONG: " + reason(e);
+      wrong.add(what + ": " + reason(e));
     }
     spec.commandLine().getOut().printf("%-10s %s%n", what, found);
+  }
+
+  /** With the causes: that a library cannot be loaded is not yet why. */
+  private static String reason(Throwable failure) {
+    String own = failure.getMessage() == null ? failure.toString() : failure.getMessage();
+    Throwable cause = failure.getCause();
+    return cause == null ? own : own + ": " + reason(cause);
   }
 
   private static String java() {
@@ -105,7 +112,7 @@ final class DoctorCommand implements Callable<Integer> {
     }
     return Torch.numerics().entrySet().stream()
         .map(Map.Entry::toString)
-        .collect(Collectors.joining(", "));
+        .collect(Collectors.joining(", ", "in " + Torch.folder() + ", ", ""));
   }
 
   private static String ports() throws IOException {

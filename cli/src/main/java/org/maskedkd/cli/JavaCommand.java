@@ -2,10 +2,14 @@ package org.maskedkd.cli;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.RunException;
 
@@ -78,6 +82,19 @@ final class JavaCommand {
     }
   }
 
+  /** Those that the script that starts this program gives too. */
+  private static List<String> sharedOptions() {
+    try (InputStream file =
+        Objects.requireNonNull(JavaCommand.class.getResourceAsStream("jvm.options"))) {
+      return new String(file.readAllBytes(), StandardCharsets.UTF_8)
+          .lines()
+          .filter(line -> !line.startsWith("#"))
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   private static List<String> command(
       int heapMegabytes,
       String moreFlags,
@@ -91,15 +108,15 @@ final class JavaCommand {
     // alike.
     command.add(
         Runtime.getRuntime().availableProcessors() > 2 ? "-XX:+UseG1GC" : "-XX:+UseSerialGC");
-    command.add("-XX:+ExitOnOutOfMemoryError");
-    // A micro-batch takes each path once in a while; left to themselves they stay interpreted for
-    // minutes, which costs milliseconds on the way from one stage to the other.
-    command.add("-XX:CompileThresholdScaling=0.1");
-    command.add("-Dai.djl.offline=true");
-    command.add("--enable-native-access=ALL-UNNAMED");
+    command.addAll(sharedOptions());
     String lib = System.getProperty(LIB);
     if (lib != null) {
       command.add("-D" + LIB + "=" + lib);
+      Path natives = Path.of(lib).resolveSibling("native");
+      if (Files.isDirectory(natives)) {
+        command.add("-Djava.library.path=" + natives);
+        command.add("-Djna.boot.library.path=" + natives);
+      }
     }
     if (!moreFlags.isBlank()) {
       command.addAll(List.of(moreFlags.strip().split("\\s+")));

@@ -11,7 +11,7 @@ class DoctorCommandTest {
     assertThat(run.err()).isEmpty();
     assertThat(run.exit()).isZero();
     assertThat(run.out())
-        .contains("java ", "memory ", "libtorch ", "ports ", "disk ")
+        .contains("java ", "memory ", "libtorch   in /", "ports ", "disk ")
         .contains(Runtime.version().toString());
   }
 }

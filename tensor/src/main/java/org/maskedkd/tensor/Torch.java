@@ -4,6 +4,8 @@ import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import ai.djl.pytorch.jni.LibUtils;
+import java.nio.file.Path;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -85,6 +87,12 @@ public final class Torch {
       throw new IllegalStateException("the engine started without a manager");
     }
     return started;
+  }
+
+  /** Where this process has libtorch from. */
+  public static Path folder() {
+    engine();
+    return Path.of(LibUtils.getLibtorchPath());
   }
 
   /**
