@@ -102,6 +102,19 @@ class WorkflowsTest {
 
   @ParameterizedTest
   @MethodSource("workflows")
+  void images_targetsAndArguments_areThoseOfTheDockerfile(Path file) throws IOException {
+    String dockerfile = Files.readString(ROOT.resolve("Dockerfile"));
+    String commands = commands(file);
+
+    assertThat(found("(?m)^FROM \\S+ AS (\\S+)$", dockerfile))
+        .containsAll(found("--target (\\S+)", commands));
+    assertThat(found("(?m)^ARG (\\w+)=", dockerfile))
+        .containsAll(found("--build-arg \"?(\\w+)=", commands));
+    assertThat(found("--target (\\S+)", commands)).containsExactly("coordinator", "stage");
+  }
+
+  @ParameterizedTest
+  @MethodSource("workflows")
   void uses_everyAction_isOfAMajorVersionOrOfThisRepository(Path file) throws IOException {
     assertThat(workflow(file).findValuesAsText("uses"))
         .isNotEmpty()
