@@ -45,6 +45,7 @@ class EveryValueTest {
       List.of(
           RUN
               + "metrics: {podMonitor: {enabled: true}, dashboards: {enabled: true}}\npersistence: {data: {enabled: true}}",
+          RUN + "metrics: {prometheusRule: {enabled: true}}",
           RUN + "metrics: {serviceMonitor: {enabled: true}}\nplacement: spread",
           RUN + "workload: {kind: JobSet}\nserviceAccount: {create: false}",
           RUN + "tls: {mode: certManager, certManager: {issuerRef: {name: x}}}",
@@ -77,6 +78,8 @@ class EveryValueTest {
           Map.entry("placement", "none"),
           Map.entry("tls.mode", "disabled"),
           Map.entry("extraObjects", "[{kind: ConfigMap, metadata: {name: x7}}]"),
+          Map.entry("metrics.prometheusRule.runbookUrl", "'https://x'"),
+          Map.entry("metrics.prometheusRule.disabled", "[MaskedKDBubbleHigh]"),
           Map.entry("networkPolicy.teacherClients", "[{podSelector: {}}]"),
           Map.entry("networkPolicy.metricsClients", "[{podSelector: {}}]"));
 

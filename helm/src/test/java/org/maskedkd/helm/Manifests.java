@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.introspect.Annotated;
 import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.fabric8.openshift.api.model.monitoring.v1.PodMonitor;
+import io.fabric8.openshift.api.model.monitoring.v1.PrometheusRule;
 import io.fabric8.openshift.api.model.monitoring.v1.ServiceMonitor;
 import io.kubernetes.client.openapi.JSON;
 import io.kubernetes.client.openapi.models.V1ConfigMap;
@@ -52,7 +53,13 @@ final class Manifests {
           Map.entry("ServiceAccount", V1ServiceAccount.class));
 
   private static final Map<String, Class<?>> OPERATOR =
-      Map.of("PodMonitor", PodMonitor.class, "ServiceMonitor", ServiceMonitor.class);
+      Map.of(
+          "PodMonitor",
+          PodMonitor.class,
+          "PrometheusRule",
+          PrometheusRule.class,
+          "ServiceMonitor",
+          ServiceMonitor.class);
 
   /** Fields of kinds without a model here, as their definitions have them. */
   private static final Map<String, Set<String>> FIELDS =

@@ -51,6 +51,7 @@ class ValuesTest {
         "persistence: {runs: {accessModes: [RWO]}} | /persistence/runs/accessModes",
         "student: {extraEnv: [{value: x}]} | /student/extraEnv",
         "run: {name: 'a b'} | /run/name",
+        "metrics: {prometheusRule: {runbookUrl: docs}} | /metrics/prometheusRule/runbookUrl",
       })
   void schema_badValue_isRefusedByItsPath(String value, String message) {
     assertThatThrownBy(() -> render(value)).hasMessageContaining(message);
@@ -85,6 +86,7 @@ class ValuesTest {
         "tls: {mode: certManager} | needs tls.certManager.issuerRef.name",
         "teacher: {autoscaling: {kind: HPA}} | needs teacher.mode serve, found run",
         "metrics: {podMonitor: {enabled: true}, serviceMonitor: {enabled: true}} | expected one",
+        "metrics: {prometheusRule: {enabled: true, disabled: [Bubble]}} | Bubble, which is no alert",
         "student: {extraEnv: [{name: A, value: x}, {name: A, value: y}]} | extraEnv has A twice",
       })
   void render_wrongCombinationOfARun_isRefusedWithTheWayOut(String values, String message) {
