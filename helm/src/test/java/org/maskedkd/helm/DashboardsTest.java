@@ -8,8 +8,6 @@ import com.networknt.schema.SpecVersion;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -17,7 +15,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -101,9 +98,9 @@ class DashboardsTest {
         assertThat(expression)
             .as("%s", panel.path("title"))
             .doesNotContainPattern("rate\\([^\\[]*\\[\\d");
-        for (PromQl.Selector selector : PromQl.selectors(expression)) {
-          if (!selector.metric().startsWith("DCGM_")) {
-            assertThat(selector.matchers()).as(selector.text()).containsEntry("job", "=~$job");
+        for (Query.Series series : Query.series(expression)) {
+          if (!series.name().startsWith("DCGM_")) {
+            assertThat(series.labels()).as(series.text()).containsEntry("job", List.of("$job"));
           }
         }
         assertThat(Dashboards.sent(expression, "1m")).doesNotContain("$");
@@ -113,32 +110,31 @@ class DashboardsTest {
 
   @ParameterizedTest
   @MethodSource("files")
-  void selectors_ofOurMetrics_nameOnesThatThereAreWithTheirLabels(Path file) {
+  void expressions_all_askForSeriesAndLabelsThatThereAre(Path file) {
     for (JsonNode panel : Dashboards.panels(Dashboards.read(file))) {
       for (String expression : Dashboards.expressions(panel)) {
-        assertThat(PromQl.selectors(expression)).as(expression).isNotEmpty();
-        PromQl.selectors(expression).forEach(Catalogue::requireKnown);
+        assertThat(Query.series(expression))
+            .isNotEmpty()
+            .allSatisfy(
+                series -> assertThat(Rules.exists(series.name())).as(series.text()).isTrue());
+        assertThat(Rules.unknownLabels(expression)).isEmpty();
       }
     }
   }
 
   @Test
   void metrics_all_areOnADashboard() {
-    List<String> shown = new ArrayList<>();
-    for (Path file : Dashboards.files()) {
-      for (JsonNode panel : Dashboards.panels(Dashboards.read(file))) {
-        for (String expression : Dashboards.expressions(panel)) {
-          PromQl.selectors(expression).forEach(s -> shown.add(Catalogue.family(s.metric())));
-        }
-      }
-    }
-    Set<String> missing =
-        Arrays.stream(Metric.values())
-            .map(Metric::text)
-            .filter(name -> !shown.contains(name))
-            .collect(Collectors.toCollection(TreeSet::new));
-    // The first is the variable that chooses the run; the last two are shown as shares of others.
-    assertThat(missing)
+    List<String> shown =
+        Dashboards.files().stream()
+            .flatMap(file -> Dashboards.panels(Dashboards.read(file)).stream())
+            .flatMap(panel -> Dashboards.expressions(panel).stream())
+            .flatMap(expression -> Query.series(expression).stream())
+            .map(Query.Series::name)
+            .toList();
+    // The first is the variable that chooses the run; the others are shown as what they make.
+    assertThat(Metric.values())
+        .filteredOn(metric -> shown.stream().noneMatch(series -> Rules.isOf(series, metric)))
+        .extracting(Metric::text)
         .containsExactlyInAnyOrder(
             "maskedkd_run_info",
             "maskedkd_teacher_images_total",

@@ -47,7 +47,10 @@ class LiveRunTest {
   private static final Set<String> ABSENT =
       Set.of(
           // Another exporter's, on machines with GPUs.
-          "DCGM_");
+          "DCGM_",
+          // What a cluster says of pods, and labels that it gives.
+          "kube_",
+          "app_kubernetes_io_component");
 
   @TempDir private Path folder;
 
@@ -77,6 +80,17 @@ class LiveRunTest {
     return expressions;
   }
 
+  /**
+   * What is recorded, and each series that an alert compares: whether it does is another matter.
+   */
+  private static List<String> ofRules() {
+    List<String> expressions = new ArrayList<>(Rules.recorded());
+    for (JsonNode alert : Rules.rules("alerts.yaml")) {
+      Query.series(alert.path("expr").asText()).forEach(series -> expressions.add(series.text()));
+    }
+    return expressions;
+  }
+
   /** Every metric that a run always has. */
   private static List<String> always() {
     List<String> metrics = new ArrayList<>();
@@ -89,6 +103,7 @@ class LiveRunTest {
   @Test
   void expressions_ofDashboardsRulesAndAlerts_returnData() throws Exception {
     List<String> all = new ArrayList<>(ofDashboards());
+    all.addAll(ofRules());
     all.addAll(always());
     List<String> absent = all.stream().filter(LiveRunTest::allowed).toList();
     assertThat(absent).hasSizeLessThanOrEqualTo(all.size() / 10);
@@ -100,6 +115,11 @@ class LiveRunTest {
           .pollInterval(Duration.ofSeconds(1))
           .untilAsserted(() -> assertThat(missing(run, expected)).isEmpty());
       requireSums(run);
+      assertThat(run.rules())
+          .isNotEmpty()
+          .allSatisfy(
+              rule -> assertThat(rule.path("health").asText()).as("%s", rule).isEqualTo("ok"));
+      assertThat(run.query("ALERTS{alertstate=\"firing\"}")).isEmpty();
       for (String scrape : run.scrapes()) {
         requireLint(scrape);
       }

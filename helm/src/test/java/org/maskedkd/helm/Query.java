@@ -29,8 +29,9 @@ final class Query {
    *
    * @param labels the values that are named for each label, alternatives of a regular expression
    *     apart
+   * @param text as it is written
    */
-  record Series(String name, Map<String, List<String>> labels) {}
+  record Series(String name, Map<String, List<String>> labels, String text) {}
 
   private Query() {}
 
@@ -41,7 +42,7 @@ final class Query {
       String name = token.group(1);
       String rest = token.group(2) == null ? "" : token.group(2).strip();
       if (name != null && !WORDS.contains(name) && !rest.equals("(")) {
-        found.add(new Series(name, labels(rest)));
+        found.add(new Series(name, labels(rest), token.group()));
       }
     }
     return found;

@@ -22,6 +22,11 @@ final class Rules {
   private static final Map<String, String> OTHERS =
       Map.ofEntries(
           Map.entry("up", "Prometheus's own"),
+          Map.entry("grpc_client_seconds_count", "of Micrometer, in coordinators"),
+          Map.entry("process_open_fds", "of the metrics library, in every process"),
+          Map.entry("DCGM_FI_DEV_FB_USED", "of NVIDIA's DCGM exporter"),
+          Map.entry("DCGM_FI_DEV_GPU_UTIL", "the same"),
+          Map.entry("DCGM_FI_DEV_XID_ERRORS", "the same"),
           Map.entry("process_cpu_seconds_total", "of the metrics library, in every process"),
           Map.entry("process_resident_memory_bytes", "the same"),
           Map.entry("process_start_time_seconds", "the same"),
@@ -75,7 +80,8 @@ final class Rules {
         || Arrays.stream(Metric.values()).anyMatch(metric -> isOf(series, metric));
   }
 
-  private static boolean isOf(String series, Metric metric) {
+  /** Whether it is the metric, or a series of its histogram. */
+  static boolean isOf(String series, Metric metric) {
     return metric.kind() == Metric.Kind.HISTOGRAM
         ? Set.of("_sum", "_count", "_bucket", "_max").stream()
             .anyMatch(suffix -> series.equals(metric.text() + suffix))
@@ -98,6 +104,10 @@ final class Rules {
   }
 
   private static boolean has(String series, String label, String value) {
+    if (value.startsWith("$")) {
+      // A dashboard's variable.
+      return true;
+    }
     if (label.equals("role")) {
       return Arrays.stream(Role.values()).anyMatch(role -> role.text().equals(value));
     }

@@ -1,23 +1,20 @@
 package org.maskedkd.helm;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assumptions.assumeThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIf;
 
 /** The rules for Prometheus ask for what there is, and say what they should. */
 class RulesTest {
@@ -27,18 +24,9 @@ class RulesTest {
     return Manifests.parse(Files.readString(TESTS.resolve(file))).get(0).path("tests");
   }
 
-  private static Optional<Path> promtool() {
-    return Arrays.stream(System.getenv("PATH").split(File.pathSeparator, -1))
-        .map(folder -> Path.of(folder, "promtool"))
-        .filter(Files::isExecutable)
-        .findFirst();
-  }
-
-  private static void run(Path promtool, List<String> arguments)
-      throws IOException, InterruptedException {
+  private static void promtool(List<String> arguments) throws IOException, InterruptedException {
     Process process =
-        new ProcessBuilder(
-                Stream.concat(Stream.of(promtool.toString()), arguments.stream()).toList())
+        new ProcessBuilder(Stream.concat(Stream.of("promtool"), arguments.stream()).toList())
             .directory(TESTS.toFile())
             .redirectErrorStream(true)
             .start();
@@ -47,20 +35,17 @@ class RulesTest {
   }
 
   @Test
+  @EnabledIf(
+      value = "org.maskedkd.helm.Programs#hasPrometheus",
+      disabledReason = "there is no promtool on the path, of Debian's package prometheus")
   void promtool_rulesAndTheirTests_findsNothingWrong() throws IOException, InterruptedException {
-    Optional<Path> promtool = promtool();
-    assumeThat(promtool).as("promtool on the PATH, of Debian's package prometheus").isPresent();
-
-    run(
-        promtool.orElseThrow(),
+    promtool(
         List.of(
             "check",
             "rules",
             Rules.FOLDER.resolve("recording.yaml").toString(),
             Rules.FOLDER.resolve("alerts.yaml").toString()));
-    run(
-        promtool.orElseThrow(),
-        List.of("test", "rules", "recording.yaml", "alerts.yaml", "healthy.yaml"));
+    promtool(List.of("test", "rules", "recording.yaml", "alerts.yaml", "healthy.yaml"));
   }
 
   @Test
@@ -102,8 +87,8 @@ class RulesTest {
   void expressions_ofWhatThereIsNot_areFound() {
     assertThat(Query.series("sum by (x) (rate(a_total{b=~\"c|d\"}[5m])) / on (y) 2 * e:f:g > 1e3"))
         .containsExactly(
-            new Query.Series("a_total", Map.of("b", List.of("c", "d"))),
-            new Query.Series("e:f:g", Map.of()));
+            new Query.Series("a_total", Map.of("b", List.of("c", "d")), "a_total{b=~\"c|d\"}"),
+            new Query.Series("e:f:g", Map.of(), "e:f:g"));
     assertThat(Rules.exists("maskedkd_step_seconds")).isFalse();
     assertThat(Rules.exists("maskedkd_step_seconds_sum")).isTrue();
     assertThat(Rules.exists("maskedkd_steps_sum")).isFalse();
