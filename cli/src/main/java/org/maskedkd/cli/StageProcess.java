@@ -111,7 +111,7 @@ final class StageProcess {
     StageShutdown.ask(spec.role(), spec.name(), Channels.connect(address.join()));
   }
 
-  /** Waits until it has ended, with ever harder means. */
+  /** Waits until it has ended, and ends it when that takes too long. */
   void awaitStop(Duration patience) throws InterruptedException {
     Process running;
     synchronized (this) {
@@ -130,10 +130,8 @@ final class StageProcess {
       return;
     }
     log.warn("{} did not stop within {} s and is ended", spec.name(), patience.toSeconds());
-    running.destroy();
-    if (!running.waitFor(5, TimeUnit.SECONDS)) {
-      running.destroyForcibly().waitFor();
-    }
+    // It is deaf to anything milder.
+    running.destroyForcibly().waitFor();
   }
 
   private void watch() {

@@ -158,7 +158,11 @@ final class MaskedKdProcess implements AutoCloseable {
   }
 
   void terminate() {
-    signal(TERMINATE, pid());
+    terminate(pid());
+  }
+
+  static void terminate(long pid) {
+    signal(TERMINATE, pid);
   }
 
   void kill() {

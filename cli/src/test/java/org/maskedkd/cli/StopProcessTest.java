@@ -58,6 +58,23 @@ class StopProcessTest {
   }
 
   @Test
+  void train_terminatedWithAllOfItsGroup_exits143WithACheckpoint() {
+    TinyRun run = start(TinyRun.LONG);
+    try (MaskedKdProcess process = run.process()) {
+      // A service manager and a batch system signal every process of a service or a job.
+      run.stages().values().forEach(MaskedKdProcess::terminate);
+      process.terminate();
+      process.endsWith(143);
+    }
+    int step = run.steps().size();
+    assertThat(run.checkpoints()).endsWith((long) step);
+    assertThat(run.said())
+        .contains("stopped after step " + step + " with a checkpoint")
+        .doesNotContain("is started again");
+    assertThat(run.stages().values()).noneMatch(MaskedKdProcess::isAlive);
+  }
+
+  @Test
   void coordinator_terminated_exits143WithACheckpointAndLeavesTheStagesServing(
       SharedStages stages) {
     TinyRun run = stages.run("terminated", 1, TinyRun.LONG).awaitSteps(3);

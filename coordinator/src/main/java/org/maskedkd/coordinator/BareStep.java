@@ -45,7 +45,8 @@ final class BareStep {
                 .filter(span -> span.operation() == Operation.OPTIMIZER)
                 .mapToDouble(Span::cpu)
                 .sum());
-    return Simulator.run(step.schedule(), costs, Collections.nCopies(step.teachers(), 1.0)).step();
+    int teachers = step.teachers() - step.vacant().size();
+    return Simulator.run(step.schedule(), costs, Collections.nCopies(teachers, 1.0)).step();
   }
 
   /** By the number of samples, over the micro-batches that have as many. */

@@ -1,6 +1,8 @@
 package org.maskedkd.coordinator;
 
 import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.maskedkd.schedule.Action;
 import org.maskedkd.schedule.Idle;
@@ -12,7 +14,8 @@ import org.maskedkd.schedule.Utilization;
 /**
  * What the devices did in one committed step, on the coordinator's clock in seconds.
  *
- * @param teachers how many the pool has, at work or not
+ * @param teachers how many places the pool has
+ * @param vacant devices of places that nobody had in this step
  * @param dataWait how much of it the student waited for its batch
  * @param clockError what times of different devices may be wrong by against each other
  */
@@ -20,6 +23,7 @@ record MeasuredStep(
     long step,
     Schedule schedule,
     int teachers,
+    Set<Integer> vacant,
     double start,
     double end,
     double dataWait,
@@ -28,6 +32,7 @@ record MeasuredStep(
 
   MeasuredStep {
     spans = List.copyOf(spans);
+    vacant = Set.copyOf(vacant);
   }
 
   /** The same step with more spans. */
@@ -36,6 +41,7 @@ record MeasuredStep(
         step,
         schedule,
         teachers,
+        vacant,
         start,
         end,
         dataWait,
@@ -52,12 +58,20 @@ record MeasuredStep(
   }
 
   Utilization utilization() {
-    return Utilization.of(spans, teachers, start, end);
+    List<Double> busy = Utilization.of(spans, teachers, start, end).busy();
+    return new Utilization(
+        seconds(),
+        IntStream.range(0, busy.size())
+            .filter(device -> !vacant.contains(device))
+            .mapToObj(busy::get)
+            .toList());
   }
 
   /** Busy and idle time of each device by cause, the student's first. */
   List<Idle> idle() {
-    return Idle.of(spans, schedule, teachers, start, end);
+    return Idle.of(spans, schedule, teachers, start, end).stream()
+        .filter(idle -> !vacant.contains(idle.device()))
+        .toList();
   }
 
   /** The optimizer's time. */

@@ -198,6 +198,11 @@ final class RunMetrics {
     metrics.set(Metric.TEACHER_UP, works ? 1 : 0, Integer.toString(place));
   }
 
+  /** The teacher has left for good. */
+  void teacherLeft(int place) {
+    metrics.remove(Metric.TEACHER_UP, Integer.toString(place));
+  }
+
   /**
    * @param reason {@code lost} or {@code late}
    */

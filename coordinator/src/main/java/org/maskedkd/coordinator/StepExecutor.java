@@ -3,9 +3,11 @@ package org.maskedkd.coordinator;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Backward;
@@ -267,11 +269,21 @@ final class StepExecutor {
         plan().step(),
         plan().schedule(),
         pool == null ? 0 : pool.size(),
+        vacant(spans),
         end - record.getStepSeconds(),
         end,
         record.getDataWaitSeconds(),
         spans,
         error);
+  }
+
+  private Set<Integer> vacant(List<Span> spans) {
+    Set<Integer> vacant = new HashSet<>();
+    if (pool != null) {
+      pool.vacant().forEach(place -> vacant.add(1 + place));
+    }
+    spans.forEach(span -> vacant.remove(span.device()));
+    return vacant;
   }
 
   private static Span span(

@@ -12,6 +12,7 @@ import java.util.TreeSet;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.ModelInfo;
@@ -157,6 +158,11 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   /** Places of teachers; some may be vacant. */
   int size() {
     return places;
+  }
+
+  /** Places of teachers that have left for good. */
+  List<Integer> vacant() {
+    return IntStream.range(0, places).filter(place -> !links.containsKey(place)).boxed().toList();
   }
 
   /** Micro-batches that no teacher has yet. */
@@ -462,7 +468,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   public void closed(TeacherLink link) {
     links.remove(link.place());
     gpus.remove(link.name());
-    metrics.teacher(link.place(), /* works= */ false);
+    metrics.teacherLeft(link.place());
     vacated.add(link.place());
     refusals.remove(link);
     named.values().forEach(known -> known.values().remove(link));

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.List;
+import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -84,7 +85,9 @@ class BareStepTest {
                         : Stream.of(span))
             .toList();
 
-    assertThat(BareStep.seconds(new MeasuredStep(1, schedule, 1, 0, whole.end(), 0, split, 0)))
+    assertThat(
+            BareStep.seconds(
+                new MeasuredStep(1, schedule, 1, Set.of(), 0, whole.end(), 0, split, 0)))
         .isEqualTo(BareStep.seconds(whole));
   }
 
@@ -108,6 +111,6 @@ class BareStepTest {
                         span.end(),
                         cpu.applyAsDouble(span)))
             .toList();
-    return new MeasuredStep(1, schedule, 1, 0, seen.step(), 0, spans, 0);
+    return new MeasuredStep(1, schedule, 1, Set.of(), 0, seen.step(), 0, spans, 0);
   }
 }

@@ -423,9 +423,14 @@ class TeacherFaultsTest {
       submit(pool, 1, 2);
       assertThat(next().teacher()).isEqualTo(1);
       assertThat(channels.get(0).isShutdown()).isFalse();
+      assertThat(pool.vacant()).isEmpty();
       both.stream()
           .filter(what -> what.teacher() == 0)
           .forEach(what -> answerAndWait(what, Duration.ofSeconds(1)));
+      assertThat(pool.vacant()).containsExactly(0);
+      assertThat(shown.registry().scrape())
+          .contains("maskedkd_teacher_up{role=\"coordinator\",teacher=\"1\"} 1.0")
+          .doesNotContain("teacher=\"0\"");
 
       assertThat(channels.get(0).isShutdown()).isTrue();
       assertThat(pool.size()).isEqualTo(2);

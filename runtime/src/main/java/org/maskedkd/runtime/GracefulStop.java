@@ -31,11 +31,13 @@ public final class GracefulStop {
   }
 
   /**
-   * Makes the process deaf to SIGINT. A terminal sends it to the whole group, also to the stages
-   * that a command started, and those are to be stopped by that command, in order.
+   * Makes the process deaf to both signals. A terminal, a service manager or a batch system sends
+   * them to the whole group, also to the stages that a command started, and those are to be stopped
+   * by that command, in order, once its last checkpoint is written.
    */
-  public static void ignoreInterrupt() {
+  public static void leaveToParent() {
     Signal.handle(new Signal("INT"), SignalHandler.SIG_IGN);
+    Signal.handle(new Signal("TERM"), SignalHandler.SIG_IGN);
   }
 
   void receive(ExitCode code) {

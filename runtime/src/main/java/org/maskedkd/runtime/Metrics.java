@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The numbers that a process shows of itself: those of {@link Metric}, the JVM's, the process's and
@@ -41,9 +42,10 @@ public final class Metrics implements AutoCloseable {
 
   private record Series(Metric metric, List<String> values) {}
 
-  /** A gauge's last value. */
+  /** A gauge and its last value. */
   private static final class Held {
     volatile double value;
+    @Nullable Gauge gauge;
   }
 
   /**
@@ -114,6 +116,14 @@ public final class Metrics implements AutoCloseable {
     gauges.computeIfAbsent(new Series(gauge, List.of(labels)), this::gauge).value = value;
   }
 
+  /** Takes a gauge away whose labels speak of something that is no more. */
+  public void remove(Metric gauge, String... labels) {
+    Held held = gauges.remove(new Series(gauge, List.of(labels)));
+    if (held != null && held.gauge != null) {
+      registry.remove(held.gauge);
+    }
+  }
+
   /** Adds to a histogram without labels. */
   public void record(Metric histogram, Duration took) {
     timers.computeIfAbsent(histogram, this::timer).record(took);
@@ -137,10 +147,11 @@ public final class Metrics implements AutoCloseable {
 
   private Held gauge(Series series) {
     Held fresh = new Held();
-    Gauge.builder(meter(series.metric, Metric.Kind.GAUGE, ""), fresh, h -> h.value)
-        .description(series.metric.help())
-        .tags(tags(series))
-        .register(registry);
+    fresh.gauge =
+        Gauge.builder(meter(series.metric, Metric.Kind.GAUGE, ""), fresh, h -> h.value)
+            .description(series.metric.help())
+            .tags(tags(series))
+            .register(registry);
     return fresh;
   }
 

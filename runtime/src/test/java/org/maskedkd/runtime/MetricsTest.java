@@ -115,6 +115,22 @@ class MetricsTest {
   }
 
   @Test
+  void remove_gaugeThatWasSet_isNoLongerShownUntilItIsSetAgain() {
+    try (Metrics metrics = new Metrics(Role.COORDINATOR)) {
+      metrics.set(Metric.TEACHER_UP, 1, "0");
+      metrics.set(Metric.TEACHER_UP, 1, "1");
+      metrics.remove(Metric.TEACHER_UP, "0");
+      metrics.remove(Metric.TEACHER_UP, "7");
+      assertThat(metrics.registry().scrape())
+          .contains("maskedkd_teacher_up{role=\"coordinator\",teacher=\"1\"} 1.0")
+          .doesNotContain("teacher=\"0\"");
+      metrics.set(Metric.TEACHER_UP, 0, "0");
+      assertThat(metrics.registry().scrape())
+          .contains("maskedkd_teacher_up{role=\"coordinator\",teacher=\"0\"} 0.0");
+    }
+  }
+
+  @Test
   void set_wrongLabelKindOrRole_isRefused() {
     try (Metrics metrics = new Metrics(Role.COORDINATOR)) {
       assertThatThrownBy(() -> metrics.set(Metric.LOSS, 1, "totl"))

@@ -111,7 +111,7 @@ public final class StudentMain implements Callable<Integer> {
     try (StudentStage stage = StudentStage.start(options)) {
       @Nullable GracefulStop stop = null;
       if (exitWithStdin) {
-        GracefulStop.ignoreInterrupt();
+        GracefulStop.leaveToParent();
         ParentPipe.watch(System.in, stage::requestShutdown);
       } else {
         stop = GracefulStop.install();

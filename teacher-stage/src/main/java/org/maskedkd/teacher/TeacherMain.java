@@ -168,7 +168,7 @@ public final class TeacherMain implements Callable<Integer> {
     try (TeacherStage stage = TeacherStage.start(options)) {
       @Nullable GracefulStop stop = null;
       if (exitWithStdin) {
-        GracefulStop.ignoreInterrupt();
+        GracefulStop.leaveToParent();
         ParentPipe.watch(System.in, stage::requestShutdown);
       } else {
         stop = GracefulStop.install();
