@@ -144,7 +144,7 @@ class FuzzProcessTest {
     String text =
         HttpClient.newHttpClient().send(scrape, HttpResponse.BodyHandlers.ofString()).body();
     assertThat(text)
-        .contains("maskedkd_images_total")
+        .contains("maskedkd_stage_busy_seconds_total")
         .doesNotContain(folder.toString(), "sound-", "fuzz-", "passwd")
         .doesNotContainPattern(
             "(?<!\\w)" + Pattern.quote(InetAddress.getLocalHost().getHostName()) + "(?!\\w)")
