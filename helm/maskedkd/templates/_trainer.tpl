@@ -84,6 +84,9 @@ template:
           - --end-teachers
           {{- end }}
           - --management=:9402
+          {{- if or .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled }}
+          - --linger-seconds={{ .Values.metrics.lingerSeconds }}
+          {{- end }}
           - --log-format={{ .Values.logFormat }}
           - --grace-seconds={{ sub (int .Values.trainer.terminationGracePeriodSeconds) 60 }}
           {{- if $tls }}

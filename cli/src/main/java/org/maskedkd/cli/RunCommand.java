@@ -115,6 +115,15 @@ abstract class RunCommand implements Callable<Integer> {
               + " served by default.")
   private @Nullable String management;
 
+  @Option(
+      names = "--linger-seconds",
+      defaultValue = "0",
+      paramLabel = "S",
+      description =
+          "How long --management is still served once the run has ended, whatever its end, so that a"
+              + " scraper gets the last numbers; a signal ends it. Default: ${DEFAULT-VALUE}")
+  private int lingerSeconds;
+
   /** Overrides that this command's own options stand for. */
   abstract List<String> ownOverrides();
 
@@ -133,6 +142,10 @@ abstract class RunCommand implements Callable<Integer> {
     if (graceSeconds < 1) {
       throw new RunException(
           ExitCode.USAGE, "--grace-seconds is " + graceSeconds + ", expected 1 or more");
+    }
+    if (lingerSeconds < 0) {
+      throw new RunException(
+          ExitCode.USAGE, "--linger-seconds is " + lingerSeconds + ", expected 0 or more");
     }
     StageName.keepNothing();
     RunConfig config = config();
@@ -171,21 +184,12 @@ abstract class RunCommand implements Callable<Integer> {
     Logging.toFile(logs.resolve("coordinator.log"));
     GracefulStop stop = GracefulStop.install();
     ExitCode code;
-    try (Monitor monitor = new Monitor(management);
-        LocalProcesses processes = LocalProcesses.start(observed(stages), logs)) {
-      stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-      Addresses addresses = addresses(config, processes);
-      List<String> toEnd = endsTeachers() && !dryRun ? addresses.teachers() : List.of();
-      try {
-        code = lead(config, addresses, resumes, tls, monitor, stop);
-      } catch (RunException e) {
-        if (StageProcess.FINAL.contains(e.exitCode().code())) {
-          StageShutdown.askTeachers(toEnd, tls);
-        }
-        throw e;
-      }
-      if (code == ExitCode.DONE) {
-        StageShutdown.askTeachers(toEnd, tls);
+    try (Monitor monitor = new Monitor(management)) {
+      try (LocalProcesses processes = LocalProcesses.start(observed(stages), logs)) {
+        stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
+        code = lead(config, addresses(config, processes), resumes, tls, monitor, stop);
+      } finally {
+        monitor.linger(Duration.ofSeconds(lingerSeconds), stop);
       }
     }
     if (code == ExitCode.DONE && startsStages() && !dryRun) {
@@ -321,7 +325,31 @@ abstract class RunCommand implements Callable<Integer> {
             : config.distils() ? config.teacher().addresses() : List.of());
   }
 
+  /** Leads the run, and has the teachers end with it where that is wanted. */
   private ExitCode lead(
+      RunConfig config,
+      Addresses addresses,
+      boolean resumes,
+      @Nullable Tls tls,
+      Monitor monitor,
+      GracefulStop stop) {
+    List<String> toEnd = endsTeachers() && !dryRun ? addresses.teachers() : List.of();
+    ExitCode code;
+    try {
+      code = train(config, addresses, resumes, tls, monitor, stop);
+    } catch (RunException e) {
+      if (StageProcess.FINAL.contains(e.exitCode().code())) {
+        StageShutdown.askTeachers(toEnd, tls);
+      }
+      throw e;
+    }
+    if (code == ExitCode.DONE) {
+      StageShutdown.askTeachers(toEnd, tls);
+    }
+    return code;
+  }
+
+  private ExitCode train(
       RunConfig config,
       Addresses addresses,
       boolean resumes,

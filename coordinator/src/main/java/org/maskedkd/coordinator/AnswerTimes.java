@@ -13,7 +13,7 @@ final class AnswerTimes {
   /**
    * The parts of one micro-batch's time in seconds; all are 0 or more.
    *
-   * @param queue until a teacher got it, the last one if there were several
+   * @param queue until the teacher that answered got it
    * @param waiting until that one began with it: its way there and its turn
    * @param compute the teacher's forward
    * @param back from there until the whole answer was here
@@ -25,22 +25,24 @@ final class AnswerTimes {
   }
 
   private final Map<MicroBatchKey, Long> submitted = new HashMap<>();
-  private final Map<MicroBatchKey, Long> given = new HashMap<>();
+  private final Map<Gift, Long> given = new HashMap<>();
+
+  private record Gift(MicroBatchKey key, int teacher) {}
 
   /** Its patches are all here. */
   void submitted(MicroBatchKey key, long nanos) {
     submitted.put(key, nanos);
   }
 
-  /** A teacher gets it. */
-  void given(MicroBatchKey key, long nanos) {
-    given.put(key, nanos);
+  /** The teacher at this place in the pool gets it. */
+  void given(MicroBatchKey key, int teacher, long nanos) {
+    given.put(new Gift(key, teacher), nanos);
   }
 
   /** Forgets what is before this step. */
   void begin(long step) {
     submitted.keySet().removeIf(key -> key.getStep() < step);
-    given.keySet().removeIf(key -> key.getStep() < step);
+    given.keySet().removeIf(gift -> gift.key.getStep() < step);
   }
 
   void forget() {
@@ -49,14 +51,15 @@ final class AnswerTimes {
   }
 
   /**
-   * The answer is here.
+   * The first answer is here.
    *
    * @param span of the forward, on the teacher's clock, which may be off a little
    * @return null if it was not known
    */
-  @Nullable Times answered(MicroBatchKey key, Span span, ClockOffset clock, long nanos) {
+  @Nullable Times answered(
+      MicroBatchKey key, int teacher, Span span, ClockOffset clock, long nanos) {
     Long came = submitted.remove(key);
-    Long left = given.remove(key);
+    Long left = given.get(new Gift(key, teacher));
     if (came == null || left == null) {
       return null;
     }

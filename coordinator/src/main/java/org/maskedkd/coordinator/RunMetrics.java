@@ -19,6 +19,7 @@ final class RunMetrics {
   private final Metrics metrics;
   private final DoubleSupplier unixSeconds;
   private long nonFiniteStep;
+  private boolean begun;
 
   /**
    * @param run its name
@@ -42,15 +43,22 @@ final class RunMetrics {
   }
 
   /**
-   * Training begins.
+   * Training begins, or goes on after the student was lost.
    *
    * @param from the last step that is done
+   * @param checkpointed the last step with a checkpoint, 0 for none; null if that is not known,
+   *     which takes nothing back that is
    */
-  void begin(long from, long lastStep, long checkpointed) {
+  void begin(long from, long lastStep, @Nullable Long checkpointed) {
     metrics.set(Metric.LAST_STEP, from);
     metrics.set(Metric.PLANNED_STEPS, lastStep);
-    metrics.set(Metric.CHECKPOINT_STEP, checkpointed);
-    metrics.set(Metric.CHECKPOINT_TIME, unixSeconds.getAsDouble());
+    if (checkpointed != null) {
+      metrics.set(Metric.CHECKPOINT_STEP, checkpointed);
+    }
+    if (!begun) {
+      begun = true;
+      metrics.set(Metric.CHECKPOINT_TIME, unixSeconds.getAsDouble());
+    }
   }
 
   /**
@@ -76,10 +84,8 @@ final class RunMetrics {
       metrics.set(Metric.TRAIN_TOP1, line.teacherTop1(), "teacher");
       metrics.set(Metric.KEPT_RATIO, keptRatio);
     }
-    if (line.staleMaskFraction() != null && line.maskAgreement() != null) {
-      metrics.set(Metric.STALE_MASKS, line.staleMaskFraction());
-      metrics.set(Metric.MASK_AGREEMENT, line.maskAgreement());
-    }
+    show(Metric.STALE_MASKS, line.staleMaskFraction());
+    show(Metric.MASK_AGREEMENT, line.maskAgreement());
     metrics.add(Metric.DATA_WAIT, line.dataWaitSeconds());
     metrics.add(Metric.DATA_CPU, line.dataCpuSeconds());
     metrics.set(Metric.SKIPPED_IMAGES, skippedImages);
@@ -92,21 +98,24 @@ final class RunMetrics {
     }
   }
 
+  /** What is not known of a step must not be that of one before. */
+  private void show(Metric gauge, @Nullable Double value) {
+    if (value == null) {
+      metrics.remove(gauge);
+    } else {
+      metrics.set(gauge, value);
+    }
+  }
+
   private void pipeline(StepLine line, MeasuredStep measured) {
     metrics.set(Metric.STEP_MICROBATCHES, measured.schedule().sizes().size());
     metrics.set(Metric.WINDOW, measured.schedule().window());
     metrics.set(Metric.CLOCK_ERROR, measured.clockError());
     StepLine.Pipeline pipeline = line.pipeline();
-    if (pipeline != null) {
-      metrics.set(Metric.BUBBLE, pipeline.bubble());
-      metrics.set(Metric.IMBALANCE, pipeline.imbalance());
-      if (pipeline.predictedStepSeconds() != null) {
-        metrics.set(Metric.STEP_PREDICTED, pipeline.predictedStepSeconds());
-      }
-      if (pipeline.bareStepSeconds() != null) {
-        metrics.set(Metric.STEP_BARE, pipeline.bareStepSeconds());
-      }
-    }
+    show(Metric.BUBBLE, pipeline == null ? null : pipeline.bubble());
+    show(Metric.IMBALANCE, pipeline == null ? null : pipeline.imbalance());
+    show(Metric.STEP_PREDICTED, pipeline == null ? null : pipeline.predictedStepSeconds());
+    show(Metric.STEP_BARE, pipeline == null ? null : pipeline.bareStepSeconds());
     for (Idle idle : measured.idle()) {
       String device = StepLine.deviceName(idle.device());
       busy(measured, idle)

@@ -11,7 +11,8 @@ enum RunPhase {
   CHECKPOINTING,
   EXPORTING,
   WAITING_FOR_STUDENT,
-  WAITING_FOR_TEACHER;
+  WAITING_FOR_TEACHER,
+  ENDED;
 
   /** As in metrics: {@code waiting_for_student}. */
   String text() {

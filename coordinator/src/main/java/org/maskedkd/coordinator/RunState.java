@@ -32,6 +32,12 @@ final class RunState {
     tell();
   }
 
+  /** The run is over, whatever its end. */
+  void ended() {
+    show(RunPhase.ENDED);
+    readiness.set(/* ready= */ false, "the run has ended");
+  }
+
   /** The student is away until the next step begins. */
   void studentAway(String why) {
     student = why;

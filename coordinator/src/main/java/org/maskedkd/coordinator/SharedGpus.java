@@ -1,40 +1,55 @@
 package org.maskedkd.coordinator;
 
-import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.maskedkd.runtime.Quote;
 
-/** Stages that have the same GPU, which may not be what was meant. */
+/** Warns of stages that have the same GPU, which may not be what was meant. Event loop only. */
 final class SharedGpus {
-  private SharedGpus() {}
+  private final Notices notices;
+  private final Map<String, Set<String>> gpus = new LinkedHashMap<>();
+  private final Set<String> said = new HashSet<>();
+
+  SharedGpus(Notices notices) {
+    this.notices = notices;
+  }
 
   /**
-   * What to warn of.
+   * A stage is there, perhaps again. What was said once is not said again.
    *
-   * @param gpus names of each stage's devices
-   * @return a line for each device that several stages have
+   * @param names of its GPUs, none where they are not known
    */
-  static List<String> warnings(Map<String, List<String>> gpus) {
-    Map<String, List<String>> stages = new LinkedHashMap<>();
+  void add(String stage, List<String> names) {
+    gpus.put(stage, Set.copyOf(names));
     gpus.forEach(
-        (stage, names) ->
-            names.stream()
-                .distinct()
-                .forEach(name -> stages.computeIfAbsent(name, n -> new ArrayList<>()).add(stage)));
-    List<String> warnings = new ArrayList<>();
-    stages.forEach(
-        (name, having) -> {
-          if (having.size() > 1) {
-            warnings.add(
-                String.join(" and ", having)
-                    + " have the same GPU, "
-                    + Quote.line(name)
-                    + ": they take turns on it, and a pipeline of them gains little. Give each a GPU of"
-                    + " its own, or a MIG slice, not a share");
+        (other, others) -> {
+          for (String name : names) {
+            if (!other.equals(stage) && others.contains(name)) {
+              warn(other, stage, name);
+            }
           }
         });
-    return warnings;
+  }
+
+  private void warn(String one, String another, String gpu) {
+    String warning =
+        one
+            + " and "
+            + another
+            + " have the same GPU, "
+            + Quote.line(gpu)
+            + ": they take turns on it, and a pipeline of them gains little. Give each a GPU of its"
+            + " own, or a MIG slice, not a share";
+    if (said.add(warning)) {
+      notices.warn(warning);
+    }
+  }
+
+  /** It has left for good. */
+  void remove(String stage) {
+    gpus.remove(stage);
   }
 }

@@ -66,10 +66,10 @@ final class TeacherLink {
      * The connection is gone, and with it the work, which comes back here.
      *
      * @param late whether {@link #late} was called before
-     * @param connected whether there was a connection at all
+     * @param lost whether there was a connection, and nobody had said that it would end
      */
     void away(
-        TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean connected);
+        TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean lost);
 
     /** It has left for good. */
     void closed(TeacherLink link);
@@ -287,7 +287,7 @@ final class TeacherLink {
       return;
     }
     boolean wasLate = state == State.LATE;
-    boolean connected = stream != null;
+    boolean lost = stream != null && !leaving && !announced;
     lastFailure = why;
     failures++;
     List<MaskedWork> work = work();
@@ -298,7 +298,7 @@ final class TeacherLink {
       state = State.AWAY;
       loop.schedule(patience.backoff(failures, jitter), this::connect);
     }
-    listener.away(this, work, why, wasLate, connected);
+    listener.away(this, work, why, wasLate, lost);
     if (leaving) {
       listener.closed(this);
     }

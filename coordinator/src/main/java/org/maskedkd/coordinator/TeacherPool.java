@@ -53,9 +53,6 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private final Map<TeacherLink, String> refusals = new HashMap<>();
 
-  /** Devices of the teachers that were ever there, by name of the teacher. */
-  private final Map<String, List<String>> gpus = new LinkedHashMap<>();
-
   /** Places below {@link #places} that nobody has, and those of which this step may still speak. */
   private final TreeSet<Integer> free = new TreeSet<>();
 
@@ -64,6 +61,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   private final MaskedQueue queue;
   private final AnswerTimes times = new AnswerTimes();
   private final RunMetrics metrics;
+  private final SharedGpus gpus;
   private Consumer<TeacherAnswer> answers = answer -> {};
   private boolean started;
 
@@ -79,13 +77,15 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
       Patience patience,
       Notices notices,
       RunState state,
-      RunMetrics metrics) {
+      RunMetrics metrics,
+      SharedGpus gpus) {
     this.loop = loop;
     this.peers = peers;
     this.request = request;
     this.patience = patience;
     this.notices = notices;
     this.metrics = metrics;
+    this.gpus = gpus;
     this.queue = new MaskedQueue(metrics);
     this.match = new TeacherMatch(deterministic, notices);
     this.absence =
@@ -135,11 +135,6 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   private boolean allThere() {
     return ready() == links.size() && named.size() + nameless.size() == peers.named().size();
-  }
-
-  /** Devices of the teachers that were there, by name of the teacher. */
-  Map<String, List<String>> gpus() {
-    return gpus;
   }
 
   /** How the teachers compute. */
@@ -201,12 +196,14 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     vacated.clear();
     answers = newAnswers;
     links.values().forEach(TeacherLink::stepEnded);
+    show();
   }
 
   /** Forgets every micro-batch, of whatever step: the student is lost, and all begins anew. */
   void forget() {
     queue.forget();
     times.forget();
+    show();
   }
 
   /** One more round trip to each teacher that is there. */
@@ -279,7 +276,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   }
 
   private void assign(TeacherLink link, MaskedWork work) {
-    times.given(work.key(), loop.nanoTime());
+    times.given(work.key(), link.place(), loop.nanoTime());
     link.assign(work);
   }
 
@@ -306,7 +303,7 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
   @Override
   public void opened(TeacherLink link, TeacherOpened opened) {
     match.check(link.name(), opened);
-    gpus.put(link.name(), List.copyOf(opened.getGpusList()));
+    gpus.add(link.name(), opened.getGpusList());
   }
 
   /** Ends the run only before it has begun: its teachers are then not what was meant. */
@@ -355,9 +352,9 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
 
   @Override
   public void away(
-      TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean connected) {
+      TeacherLink link, List<MaskedWork> work, RunException why, boolean late, boolean lost) {
     int count = giveBack(work, "lost");
-    if (connected) {
+    if (lost) {
       metrics.lost("teacher");
     }
     if (late) {
@@ -420,7 +417,8 @@ final class TeacherPool implements TeacherLink.Listener, AutoCloseable {
     // It may have been late and thus have come back; what it still has, it answers first.
     if (queue.answered(answer.key(), other -> link.works() && link.has(other))) {
       AnswerTimes.@Nullable Times took =
-          times.answered(answer.key(), answer.span(), link.clock().offset(), loop.nanoTime());
+          times.answered(
+              answer.key(), link.place(), answer.span(), link.clock().offset(), loop.nanoTime());
       if (took != null) {
         metrics.answered(took);
       }

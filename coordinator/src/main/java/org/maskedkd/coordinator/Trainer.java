@@ -135,7 +135,7 @@ final class Trainer {
 
   private ExitCode steps(long from) {
     progress.begin(from, lastStep, config.schedule().epochs());
-    metrics.begin(from, lastStep, checkpointed);
+    metrics.begin(from, lastStep, checkpointed > 0 || from == 0 ? checkpointed : null);
     if (from > 0) {
       makeUp(from);
     } else {

@@ -2,10 +2,7 @@ package org.maskedkd.coordinator;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -52,6 +49,7 @@ public final class TrainingRun {
   private final EventLoop loop;
   private final RunState state;
   private final RunMetrics metrics;
+  private final SharedGpus gpus;
   private final StudentLink student;
   private final @Nullable TeacherPool pool;
   private volatile @Nullable ExitCode stop;
@@ -116,6 +114,7 @@ public final class TrainingRun {
     this.student = new StudentLink(loop, student, patience);
     this.metrics = new RunMetrics(metrics, config.name(), () -> System.currentTimeMillis() / 1e3);
     this.state = new RunState(readiness, this.metrics);
+    this.gpus = new SharedGpus(progress);
     this.pool =
         teachers.isEmpty()
             ? null
@@ -127,7 +126,8 @@ public final class TrainingRun {
                 patience,
                 progress,
                 state,
-                this.metrics);
+                this.metrics,
+                gpus);
   }
 
   private int largest() {
@@ -201,6 +201,7 @@ public final class TrainingRun {
         return lead(directory);
       }
     } finally {
+      state.ended();
       student.close();
       if (pool != null) {
         pool.close();
@@ -313,7 +314,7 @@ public final class TrainingRun {
     PeerCheck.student(student.name(), opened);
     opened.getModel().getNoticesList().forEach(n -> progress.note(student.name() + ": " + n));
     Handshake.notices(config, opened, teacher).forEach(progress::note);
-    warnOfSharedGpus(opened);
+    gpus.add(student.name(), opened.getGpusList());
     student.start();
     ForwardedInbox inbox =
         new ForwardedInbox(
@@ -323,15 +324,6 @@ public final class TrainingRun {
             config.teacher().merge(),
             Specs.separateHeads(config));
     return new Stages(student, opened, pool, teacher, inbox);
-  }
-
-  private void warnOfSharedGpus(StudentOpened opened) {
-    if (pool != null) {
-      Map<String, List<String>> gpus = new LinkedHashMap<>();
-      gpus.put(student.name(), opened.getGpusList());
-      gpus.putAll(pool.gpus());
-      SharedGpus.warnings(gpus).forEach(progress::warn);
-    }
   }
 
   private long begin(Stages stages) {

@@ -43,7 +43,7 @@ final class House implements AutoCloseable {
   volatile int there;
   final List<String> readiness = Collections.synchronizedList(new ArrayList<>());
   Duration studentSilence = Duration.ofMinutes(1);
-  final Metrics metrics = new Metrics(Role.COORDINATOR);
+  Metrics metrics = new Metrics(Role.COORDINATOR);
   private final List<Server> servers = new ArrayList<>();
   private final List<ManagedChannel> channels = new ArrayList<>();
   private final List<FakeStudent> students = new ArrayList<>();

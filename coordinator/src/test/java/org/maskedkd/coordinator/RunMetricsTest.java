@@ -48,7 +48,7 @@ class RunMetricsTest {
       assertThat(Shown.value(house.metrics, Metric.IN_FLIGHT)).isZero();
       assertThat(Shown.value(house.metrics, Metric.RETRIES)).isZero();
       assertThat(Shown.value(house.metrics, Metric.RECONNECTS)).isZero();
-      assertThat(Shown.value(house.metrics, Metric.PHASE, "exporting")).isOne();
+      assertThat(Shown.value(house.metrics, Metric.PHASE, "ended")).isOne();
       assertThat(Shown.value(house.metrics, Metric.PHASE)).isOne();
     }
   }

@@ -3,8 +3,8 @@ package org.maskedkd.coordinator;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.maskedkd.runtime.ExitCode;
@@ -12,22 +12,28 @@ import org.maskedkd.runtime.ExitCode;
 class SharedGpusTest {
   @TempDir private Path directory;
 
+  private final List<String> said = new ArrayList<>();
+  private final SharedGpus gpus = new SharedGpus(said::add);
+
   @Test
-  void warnings_deviceOfTwo_namesBothAndTheDevice() {
-    assertThat(
-            SharedGpus.warnings(
-                Map.of("the student", List.of("GPU-1"), "the teacher", List.of("GPU-0", "GPU-1"))))
+  void add_deviceOfTwo_namesBothAndTheDeviceOnce() {
+    gpus.add("the student", List.of("GPU-1"));
+    gpus.add("the teacher", List.of("GPU-0", "GPU-1"));
+    gpus.add("the teacher", List.of("GPU-0", "GPU-1"));
+    assertThat(said)
         .singleElement()
         .asString()
-        .contains("the student", "the teacher", " have the same GPU, GPU-1: ");
+        .startsWith("WARNING: the student and the teacher have the same GPU, GPU-1: ");
   }
 
   @Test
-  void warnings_devicesOfTheirOwnOrUnknown_areNone() {
-    assertThat(
-            SharedGpus.warnings(
-                Map.of("a", List.of("GPU-1", "GPU-1"), "b", List.of("GPU-2"), "c", List.of())))
-        .isEmpty();
+  void add_devicesOfTheirOwnUnknownOrOfOneThatLeft_saysNothing() {
+    gpus.add("a", List.of("GPU-1", "GPU-1"));
+    gpus.add("b", List.of("GPU-2"));
+    gpus.add("c", List.of());
+    gpus.remove("b");
+    gpus.add("d", List.of("GPU-2"));
+    assertThat(said).isEmpty();
   }
 
   @Test
@@ -39,7 +45,7 @@ class SharedGpusTest {
       assertThat(house.train()).isEqualTo(ExitCode.DONE);
 
       assertThat(house.printed())
-          .contains("WARNING: the student and teacher 1 have the same GPU, GPU-1");
+          .contains("WARNING: teacher 1 and the student have the same GPU, GPU-1");
     }
   }
 }

@@ -104,7 +104,8 @@ class TeacherChoiceTest {
             new Patience(HOUR, HOUR, HOUR, HOUR, DAY, DAY, 5, 0, HOUR, DAY),
             notice -> {},
             new RunState((ready, why) -> {}, metrics),
-            metrics);
+            metrics,
+            new SharedGpus(notice -> {}));
     pool.open();
     return pool;
   }

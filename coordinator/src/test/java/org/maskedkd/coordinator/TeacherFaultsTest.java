@@ -115,7 +115,8 @@ class TeacherFaultsTest {
             BUDGET),
         notices::add,
         new RunState((ready, why) -> readiness.add(why), metrics),
-        metrics);
+        metrics,
+        new SharedGpus(notices::add));
   }
 
   /** A pool of so many teachers that are there. */

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,8 @@ import org.maskedkd.proto.v1.StepPlan;
 import org.maskedkd.proto.v1.StudentEvent;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.Metric;
+import org.maskedkd.runtime.Metrics;
+import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.RunException;
 import org.maskedkd.runtime.TensorFrames;
 
@@ -307,16 +310,23 @@ class TrainingRunTest {
     try (House house = house(1)) {
       house.student.failingStep = 7;
       failure(house::train);
+      assertThat(Shown.value(house.metrics, Metric.CHECKPOINT_STEP)).isEqualTo(4);
       // The coordinator's last lines never reached the disk.
       List<String> metrics = RunDirectoryTest.lines(dir.resolve("metrics.jsonl"));
       Files.write(dir.resolve("metrics.jsonl"), metrics.subList(0, 5));
       house.student.failingStep = -1;
+      house.metrics = new Metrics(Role.COORDINATOR);
+      List<String> scrapes = new ArrayList<>();
+      house.student.beforeForward = key -> scrapes.add(house.metrics.registry().scrape());
 
       assertThat(house.resume()).isEqualTo(ExitCode.DONE);
 
       assertLearned(house, 8, true);
       assertThat(steps()).extracting(StepLine::step).isEqualTo(oneTo(8));
       assertThat(house.printed()).contains("still has the run, at step 6");
+      // Until the next one the new coordinator does not know of which step it is.
+      assertThat(scrapes.get(0)).doesNotContain("maskedkd_checkpoint_step");
+      assertThat(Shown.value(house.metrics, Metric.CHECKPOINT_STEP)).isEqualTo(8);
     }
   }
 

@@ -60,7 +60,8 @@ public enum Metric {
               "checkpointing",
               "exporting",
               "waiting_for_student",
-              "waiting_for_teacher"),
+              "waiting_for_teacher",
+              "ended"),
           "what the run does")),
 
   // The pipeline.
@@ -175,7 +176,7 @@ public enum Metric {
   RECONNECTS(
       "maskedkd_reconnects_total",
       COUNTER,
-      "Times that a stage was lost and the connection to it was to be made again",
+      "Times that a stage was lost that had not said that it would leave",
       COORDINATOR,
       new Label("peer", List.of("student", "teacher"), "which stage")),
 
@@ -226,7 +227,7 @@ public enum Metric {
   KEPT_RATIO(
       "maskedkd_kept_ratio",
       GAUGE,
-      "Share of the patches that the teacher saw in the last step",
+      "Share of the patches that the last step was to show the teacher",
       "with a teacher",
       Set.of(COORDINATOR)),
   STALE_MASKS(
@@ -267,14 +268,14 @@ public enum Metric {
   CHECKPOINT_TIME(
       "maskedkd_checkpoint_timestamp_seconds",
       GAUGE,
-      "When the last checkpoint was written, in Unix time; before the first one, when training"
-          + " began",
+      "When this coordinator got its last checkpoint, in Unix time; before its first one, when it began to train",
       COORDINATOR),
   CHECKPOINT_STEP(
       "maskedkd_checkpoint_step",
       GAUGE,
       "The step of the last checkpoint, 0 for none",
-      COORDINATOR),
+      "not until the next one where a coordinator takes over a student that still has the run",
+      Set.of(COORDINATOR)),
   CHECKPOINT_SECONDS(
       "maskedkd_checkpoint_write_seconds",
       GAUGE,
@@ -292,7 +293,7 @@ public enum Metric {
   STAGE_BUSY(
       "maskedkd_stage_busy_seconds_total",
       COUNTER,
-      "Time in which this stage computed for training, whatever the run",
+      "Time in which this stage computed, whatever the run: a teacher for what it answered, a student for committed steps",
       "",
       Set.of(STUDENT, TEACHER)),
   HELD_SAMPLES("maskedkd_held_samples", GAUGE, "Samples whose activations are held now", STUDENT),
@@ -312,7 +313,7 @@ public enum Metric {
   TEACHER_REFUSED(
       "maskedkd_teacher_refused_total",
       COUNTER,
-      "Micro-batches and streams that this teacher refused since they did not fit",
+      "Micro-batches that this teacher refused, and streams that it broke off since what came did not fit or nobody read its answers",
       TEACHER),
   TEACHER_MACS(
       "maskedkd_teacher_macs_total",
