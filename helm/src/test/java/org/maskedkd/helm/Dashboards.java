@@ -50,6 +50,6 @@ final class Dashboards {
   static String sent(String expression, String rateInterval) {
     return expression
         .replace("$__rate_interval", rateInterval)
-        .replaceAll("\\$(job|coordinator|namespace)\\b", ".*");
+        .replaceAll("\\$(job|teachers|coordinator|namespace)\\b", ".*");
   }
 }
