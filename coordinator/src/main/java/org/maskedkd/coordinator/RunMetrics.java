@@ -179,7 +179,7 @@ final class RunMetrics {
     metrics.add(Metric.CHECKPOINT_FAILURES);
   }
 
-  /** A loss of this step is not finite; that of its other micro-batches may be so too. */
+  /** A loss of this step is not finite, or its gradient; further losses may be so too. */
   void nonFinite(long step) {
     if (step != nonFiniteStep) {
       nonFiniteStep = step;

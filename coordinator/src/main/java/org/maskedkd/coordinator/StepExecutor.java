@@ -302,6 +302,9 @@ final class StepExecutor {
       dropped++;
       return;
     }
+    if (failure.getNotFinite()) {
+      metrics.nonFinite(plan().step());
+    }
     throw new RunException(
         ExitCode.INTERNAL,
         "step "

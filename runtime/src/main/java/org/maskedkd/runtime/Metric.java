@@ -221,9 +221,8 @@ public enum Metric {
   NON_FINITE(
       "maskedkd_nonfinite_total",
       COUNTER,
-      "Steps that were given up since a loss or the gradient was not finite",
-      "",
-      Set.of(COORDINATOR, STUDENT)),
+      "Steps that were given up since a loss or the gradient was not finite; the run ends with the first",
+      COORDINATOR),
   KEPT_RATIO(
       "maskedkd_kept_ratio",
       GAUGE,

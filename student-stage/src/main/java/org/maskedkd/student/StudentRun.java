@@ -30,6 +30,7 @@ import org.maskedkd.tensor.Torch;
 import org.maskedkd.vit.ImageModel;
 import org.maskedkd.vit.ModelConfig;
 import org.maskedkd.vit.ModelInference;
+import org.maskedkd.vit.NotFiniteException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -318,9 +319,11 @@ final class StudentRun implements AutoCloseable {
       long end = System.nanoTime();
       if (!Double.isFinite(norm)) {
         stepFailed = true;
-        metrics.add(Metric.NON_FINITE);
         outbox.send(
-            failed(plan, "the gradient's norm is " + norm + "; the weights were not touched"));
+            failed(
+                plan,
+                "the gradient's norm is " + norm + "; the weights were not touched",
+                /* notFinite= */ true));
         return;
       }
       committed = plan.getStep();
@@ -351,11 +354,19 @@ final class StudentRun implements AutoCloseable {
               .build());
       // Afterwards, since the next step's plan is there already.
       metrics.add(Metric.STAGE_BUSY, busySeconds(step.spans()));
+    } catch (NotFiniteException e) {
+      learner.dropGradients();
+      stepFailed = true;
+      outbox.send(
+          failed(
+              plan,
+              e.getMessage() + ": lower optimizer.learning-rate, or set optimizer.clip-norm",
+              /* notFinite= */ true));
     } catch (StepAbandonedException e) {
       learner.dropGradients();
       stepFailed = true;
       log.info("step {} was abandoned: {}", plan.getStep(), e.getMessage());
-      outbox.send(failed(plan, String.valueOf(e.getMessage())));
+      outbox.send(failed(plan, String.valueOf(e.getMessage()), /* notFinite= */ false));
     } finally {
       inbox.endStep();
     }
@@ -365,14 +376,15 @@ final class StudentRun implements AutoCloseable {
     return seconds(spans.stream().mapToLong(s -> s.getEndNanos() - s.getStartNanos()).sum());
   }
 
-  private static StudentEvent failed(StepPlan plan, String reason) {
+  private static StudentEvent failed(StepPlan plan, String reason, boolean notFinite) {
     return StudentEvent.newBuilder()
         .setStepFailed(
             StepFailed.newBuilder()
                 .setRun(plan.getRun())
                 .setAttempt(plan.getAttempt())
                 .setStep(plan.getStep())
-                .setReason(reason))
+                .setReason(reason)
+                .setNotFinite(notFinite))
         .build();
   }
 

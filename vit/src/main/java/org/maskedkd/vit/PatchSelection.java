@@ -38,14 +38,16 @@ public final class PatchSelection {
    * The {@code k} highest scores' indices, highest score first, the lower index first among equal
    * scores.
    *
-   * @throws IllegalArgumentException if a score is not a number or {@code k} is outside 1..scores
+   * @throws NotFiniteException if a score is not a number
+   * @throws IllegalArgumentException if {@code k} is outside 1..scores
    */
   public static int[] topKByScore(float[] scores, int k) {
     checkCount(k, scores.length);
     for (int i = 0; i < scores.length; i++) {
       if (Float.isNaN(scores[i])) {
-        throw new IllegalArgumentException(
-            "score of patch %d of %d is NaN; the student has diverged".formatted(i, scores.length));
+        throw new NotFiniteException(
+            "the score of patch %d of %d is NaN: the model that chooses has diverged"
+                .formatted(i, scores.length));
       }
     }
     // The sort is stable, so ties stay in order of index; == instead of Float.compare lets 0.0 and

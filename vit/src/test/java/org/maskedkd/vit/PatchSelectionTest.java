@@ -54,7 +54,7 @@ final class PatchSelectionTest {
   @Test
   void topK_nan_isRefused() {
     assertThatThrownBy(() -> PatchSelection.topK(new float[] {1, Float.NaN}, 1))
-        .isInstanceOf(IllegalArgumentException.class)
+        .isInstanceOf(NotFiniteException.class)
         .hasMessageContaining("patch 1 of 2 is NaN");
   }
 
