@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.runtime.Management;
@@ -28,16 +29,34 @@ public final class TeacherStage implements AutoCloseable {
   private final Duration drain;
   private final Idleness idleness;
   private final StageServer server;
-  private final Management management;
-  private final Metrics metrics;
+  private final Shown shown;
   private final CountDownLatch shutdown = new CountDownLatch(1);
 
-  private TeacherStage(TeacherOptions options, @Nullable Tls tls, TeacherModel model) {
+  /** Metrics and probes, which are there before the model is. */
+  private record Shown(Metrics metrics, Management management) implements AutoCloseable {
+    static Shown open(String address) {
+      Metrics metrics = new Metrics(Role.TEACHER);
+      try {
+        return new Shown(metrics, new Management(address, metrics.registry()));
+      } catch (RuntimeException | Error e) {
+        metrics.close();
+        throw e;
+      }
+    }
+
+    @Override
+    public void close() {
+      management.close();
+      metrics.close();
+    }
+  }
+
+  /** Takes ownership of {@code model} and {@code shown} unless it throws. */
+  private TeacherStage(TeacherOptions options, @Nullable Tls tls, TeacherModel model, Shown shown) {
     this.model = model;
+    this.shown = shown;
     SleepTimes sleep = options.sleep();
     this.compute = Executors.newSingleThreadExecutor(task -> thread(task, options.threads()));
-    this.metrics = new Metrics(Role.TEACHER);
-    this.management = new Management(options.management(), metrics.registry());
     this.drain = options.drain();
     this.idleness = new Idleness(options.idle(), System::nanoTime);
     this.service =
@@ -51,37 +70,66 @@ public final class TeacherStage implements AutoCloseable {
             compute,
             options.maxMicroBatchBytes(),
             options.maxRuns(),
-            new TeacherMeter(metrics, model.config()),
+            new TeacherMeter(shown.metrics, model.config()),
             idleness,
             this::requestShutdown);
     this.server =
         StageServer.listen(options.listen())
             .tls(tls)
             .insecure(options.insecure())
-            .metrics(metrics)
+            .metrics(shown.metrics)
             .service(service)
             .start();
   }
 
   /**
-   * Loads the model, runs it once and starts serving.
+   * Shows metrics and probes, loads the model, runs it once and is ready.
    *
    * @throws org.maskedkd.runtime.RunException if the weights, the address or an option do not fit
    */
   public static TeacherStage start(TeacherOptions options) throws InterruptedException {
-    // Wrong files are told of before the model is loaded, which takes longer.
+    return start(options, options::load);
+  }
+
+  static TeacherStage start(TeacherOptions options, Supplier<TeacherModel> weights)
+      throws InterruptedException {
+    // Wrong files and a used port are told of before the model is loaded, which takes longer.
     Tls tls = Tls.open(options.tls());
-    Torch.start(options.threads());
-    TeacherModel model = options.load();
-    TeacherStage stage = new TeacherStage(options, tls, model);
-    stage.warmUp();
-    stage.management.ready(true, "serving");
+    TeacherStage stage = load(options, tls, Shown.open(options.management()), weights);
+    TeacherModel model = stage.model;
+    try {
+      stage.warmUp();
+    } catch (RuntimeException | Error | InterruptedException e) {
+      stage.close();
+      throw e;
+    }
+    stage.shown.management.ready(true, "serving");
     log.info("{} with {} classes is ready", model.info().getModel(), model.info().getClasses());
     model.info().getNoticesList().forEach(log::warn);
     if (options.sleep() != null) {
       log.warn("this teacher sleeps instead of computing: {}", options.sleep());
     }
     return stage;
+  }
+
+  /** Serves the model; {@code shown} is the stage's, or closed. */
+  private static TeacherStage load(
+      TeacherOptions options, @Nullable Tls tls, Shown shown, Supplier<TeacherModel> weights) {
+    try {
+      shown.management.ready(false, "loading weights");
+      Torch.start(options.threads());
+      TeacherModel model = weights.get();
+      shown.management.ready(false, "warming up");
+      try {
+        return new TeacherStage(options, tls, model, shown);
+      } catch (RuntimeException | Error e) {
+        model.close();
+        throw e;
+      }
+    } catch (RuntimeException | Error e) {
+      shown.close();
+      throw e;
+    }
   }
 
   /** The first forward pays for lazy loading in the engine; better now than in a measured step. */
@@ -132,12 +180,11 @@ public final class TeacherStage implements AutoCloseable {
    */
   @Override
   public void close() {
-    management.ready(false, "shutting down");
+    shown.management.ready(false, "shutting down");
     service.drain();
     server.close(drain);
     compute.shutdown();
-    management.close();
-    metrics.close();
+    shown.close();
     try {
       if (compute.awaitTermination(30, TimeUnit.SECONDS)) {
         model.close();
