@@ -32,6 +32,7 @@ import org.maskedkd.proto.v1.MicroBatchKey;
 import org.maskedkd.proto.v1.Numerics;
 import org.maskedkd.proto.v1.TeacherGrpc;
 import org.maskedkd.proto.v1.TeacherSignal;
+import org.maskedkd.runtime.Metric;
 import org.maskedkd.runtime.Metrics;
 import org.maskedkd.runtime.Role;
 import org.maskedkd.runtime.TensorFrames;
@@ -264,7 +265,40 @@ class TeacherServiceTest {
     Client third = new Client("third");
 
     assertThat(take(third.heard)).asString().contains("serves 2 runs already, and --max-runs is 2");
+    assertThat(shown(Metric.TEACHER_RUNS)).isEqualTo(MAX_RUNS);
     permits.addAll(List.of(true, true));
+  }
+
+  @Test
+  void metrics_ofARun_countWhatIsThereWhatWasAnsweredAndWhatDidNotFit() throws Exception {
+    assertThat(shown(Metric.TEACHER_RUNS)).isZero();
+    Client client = new Client("run");
+    client.send();
+    client.send();
+    awaitDelivered("run", 2);
+    assertThat(shown(Metric.TEACHER_RUNS)).isEqualTo(1);
+    assertThat(shown(Metric.TEACHER_QUEUE)).isEqualTo(2);
+
+    permits.addAll(List.of(true, true));
+    take(client.heard);
+    take(client.heard);
+    // An answer is counted after it is sent, by the thread that made it.
+    compute.submit(() -> {}).get(30, TimeUnit.SECONDS);
+    assertThat(shown(Metric.TEACHER_MICROBATCHES)).isEqualTo(2);
+    assertThat(shown(Metric.TEACHER_IMAGES)).isEqualTo(2);
+    assertThat(shown(Metric.TEACHER_QUEUE)).isZero();
+    assertThat(shown(Metric.TEACHER_REFUSED)).isZero();
+
+    MaskedMicroBatch whole = client.next().setMerge(2).build();
+    client.stream.onNext(whole.toBuilder().clearTensors().setLast(false).build());
+    client.stream.onNext(whole.toBuilder().setMerge(1).build());
+    awaitDelivered("run", 4);
+    assertThat(shown(Metric.TEACHER_REFUSED)).isEqualTo(1);
+    assertThat(shown(Metric.TEACHER_RUNS)).isZero();
+  }
+
+  private double shown(Metric metric) {
+    return Shown.of(metrics, metric);
   }
 
   @Test
