@@ -192,7 +192,7 @@ class ImageTest {
 
     ImagePod.Running doctor = pod.start("refused", COORDINATOR, List.of(), List.of("doctor"));
 
-    assertThat(doctor.exitCode()).isNotZero();
+    assertThat(doctor.exitCode()).isEqualTo(64);
     assertThat(doctor.said()).contains("maskedkd: doctor needs the tensor library");
   }
 
