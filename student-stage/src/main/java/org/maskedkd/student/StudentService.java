@@ -126,9 +126,12 @@ final class StudentService extends StudentGrpc.StudentImplBase {
             // Whatever went wrong must not leave the coordinator waiting for an answer.
             Throwable known = Categories.of(e);
             if (known instanceof RunException) {
-              log.warn("run {} could not be opened: {}", request.getRun(), known.getMessage());
+              log.warn(
+                  "run {} could not be opened: {}",
+                  Quote.of(request.getRun()),
+                  Quote.line(String.valueOf(known.getMessage())));
             } else {
-              log.error("run {} could not be opened", request.getRun(), e);
+              log.error("run {} could not be opened", Quote.of(request.getRun()), e);
             }
             if (open == null) {
               LogContext.run(null);
@@ -150,7 +153,7 @@ final class StudentService extends StudentGrpc.StudentImplBase {
   private StudentOpened open(OpenStudent request) {
     StudentRun current = open;
     if (current != null && !current.matches(request)) {
-      log.info("run {} makes place for run {}", current.name(), request.getRun());
+      log.info("run {} makes place for run {}", current.name(), Quote.of(request.getRun()));
       closeRun();
       current = null;
     }
