@@ -40,13 +40,12 @@ public final class LogContext {
     ofProcess = new Place(ofProcess.run, step);
   }
 
-  /** The calling thread works for {@code run}; a name that a peer gave may be anything. */
+  /**
+   * The calling thread works for {@code run}, of which no step is known yet, until the scope is
+   * closed; then for what it did before. A name that a peer gave may be anything.
+   */
   public static Scope of(String run) {
-    MDC.put(RUN, Quote.line(run));
-    return () -> {
-      MDC.remove(RUN);
-      MDC.remove(STEP);
-    };
+    return of(run, null);
   }
 
   /** The same, and for this step of it; for none, when nothing is known of either yet. */
@@ -54,9 +53,26 @@ public final class LogContext {
     if (run.isEmpty()) {
       return () -> {};
     }
-    Scope scope = of(run);
-    MDC.put(STEP, Long.toString(step));
-    return scope;
+    return of(run, Long.toString(step));
+  }
+
+  private static Scope of(String run, @Nullable String step) {
+    @Nullable String runBefore = MDC.get(RUN);
+    @Nullable String stepBefore = MDC.get(STEP);
+    put(RUN, Quote.line(run));
+    put(STEP, step);
+    return () -> {
+      put(RUN, runBefore);
+      put(STEP, stepBefore);
+    };
+  }
+
+  private static void put(String key, @Nullable String value) {
+    if (value == null) {
+      MDC.remove(key);
+    } else {
+      MDC.put(key, value);
+    }
   }
 
   /** Where an event of the calling thread belongs. */

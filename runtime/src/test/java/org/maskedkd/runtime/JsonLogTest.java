@@ -136,6 +136,23 @@ class JsonLogTest {
   }
 
   @Test
+  void context_scopeWithinAScope_endsWithTheOuterOne() {
+    LogContext.run("ours");
+    try (LogContext.Scope outer = LogContext.of("outer", 2)) {
+      try (LogContext.Scope inner = LogContext.of("inner")) {
+        log.info("1");
+      }
+      log.info("2");
+    }
+    log.info("3");
+
+    assertThat(error.events())
+        .extracting(
+            event -> event.path("run").asText("none") + " " + event.path("step").asText("none"))
+        .containsExactly("inner none", "outer 2", "ours none");
+  }
+
+  @Test
   void toFile_json_isTheSameWithDebug() throws Exception {
     Path file = folder.resolve("student.log");
     Logging.toFile(file);
