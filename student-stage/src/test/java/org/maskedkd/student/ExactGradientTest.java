@@ -106,7 +106,7 @@ class ExactGradientTest {
   private static ImageSource images;
   private static Batch batch;
 
-  /** What the last steps said of samples that they held. */
+  /** What the last step said of samples that it held. */
   private static final List<Integer> held = new ArrayList<>();
 
   @BeforeAll
@@ -282,6 +282,18 @@ class ExactGradientTest {
     expected.forEach((name, values) -> assertThat(found.get(name)).as(name).isEqualTo(values));
   }
 
+  @ParameterizedTest
+  @CsvSource({"EAGER, 5", "EAGER, 7", "FILL_DRAIN, 12"})
+  void heldSamples_ofAStep_reachItsWindowAtMostAndAreNoneAtItsEnd(Order order, int window)
+      throws Exception {
+    Masking masking = masking(Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
+
+    gradient(List.of(3, 2, 2, 5), window, order, masking);
+
+    assertThat(held).contains(window).allMatch(samples -> samples >= 0 && samples <= window);
+    assertThat(held).last().isEqualTo(0);
+  }
+
   @Test
   void gradient_studentMaskedButAllKept_isThatOfWholeImages() throws Exception {
     Masking teacher = masking(Masking.Who.WHO_TEACHER, Masking.Criterion.CRITERION_STUDENT);
@@ -394,6 +406,7 @@ class ExactGradientTest {
             .setStep(1)
             .setKeep(keep)
             .build();
+    held.clear();
     Inbox inbox = new Inbox(Turns.always());
     inbox.beginStep("exact", 0, 1, Integer.MAX_VALUE, Long.MAX_VALUE);
     TeacherView view = new TeacherView(grid(), STUDENT, new PatchChoice(masking, STUDENT, null, 3));
