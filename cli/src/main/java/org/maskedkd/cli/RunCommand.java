@@ -1,6 +1,5 @@
 package org.maskedkd.cli;
 
-import io.grpc.ManagedChannel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,12 +9,9 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.coordinator.ConfigLoader;
-import org.maskedkd.coordinator.Peer;
-import org.maskedkd.coordinator.PeerName;
 import org.maskedkd.coordinator.Progress;
 import org.maskedkd.coordinator.RunConfig;
 import org.maskedkd.coordinator.RunDirectory;
-import org.maskedkd.coordinator.TeacherPeers;
 import org.maskedkd.coordinator.TrainingRun;
 import org.maskedkd.runtime.ExitCode;
 import org.maskedkd.runtime.GracefulStop;
@@ -187,7 +183,7 @@ abstract class RunCommand implements Callable<Integer> {
     try (Monitor monitor = new Monitor(management)) {
       try (LocalProcesses processes = LocalProcesses.start(observed(stages), logs)) {
         stop.onRequest(() -> processes.abandon(ExitCode.of(stop.signalExitCode())));
-        code = lead(config, addresses(config, processes), resumes, tls, monitor, stop);
+        code = lead(config, RunPeers.addresses(config, processes), resumes, tls, monitor, stop);
       } finally {
         monitor.linger(Duration.ofSeconds(lingerSeconds), stop);
       }
@@ -311,24 +307,10 @@ abstract class RunCommand implements Callable<Integer> {
     return "'" + value.replace("'", "''") + "'";
   }
 
-  private record Addresses(String student, List<String> teachers) {}
-
-  private static Addresses addresses(RunConfig config, LocalProcesses processes)
-      throws InterruptedException {
-    List<String> started = processes.addresses();
-    boolean localStudent = config.student().address().isEmpty();
-    List<String> rest = started.subList(localStudent ? 1 : 0, started.size());
-    return new Addresses(
-        localStudent ? started.get(0) : config.student().address(),
-        config.distils() && config.teacher().addresses().isEmpty()
-            ? rest
-            : config.distils() ? config.teacher().addresses() : List.of());
-  }
-
   /** Leads the run, and has the teachers end with it where that is wanted. */
   private ExitCode lead(
       RunConfig config,
-      Addresses addresses,
+      RunPeers.Addresses addresses,
       boolean resumes,
       @Nullable Tls tls,
       Monitor monitor,
@@ -351,33 +333,19 @@ abstract class RunCommand implements Callable<Integer> {
 
   private ExitCode train(
       RunConfig config,
-      Addresses addresses,
+      RunPeers.Addresses addresses,
       boolean resumes,
       @Nullable Tls tls,
       Monitor monitor,
       GracefulStop stop) {
-    List<ManagedChannel> channels = new ArrayList<>();
-    // Stages that were started here have no certificates, also where they must listen on ports.
-    Tls ofStudent = config.student().address().isEmpty() ? null : tls;
-    Tls ofTeachers = config.teacher().addresses().isEmpty() ? null : tls;
     NetworkLoop network = new NetworkLoop(monitor.metrics());
-    try {
-      Peer student = peer("student", addresses.student(), ofStudent, network, channels);
-      List<Peer> listed = new ArrayList<>();
-      List<PeerName> named = new ArrayList<>();
-      for (String address : addresses.teachers()) {
-        if (StageName.isName(address)) {
-          named.add(teachers(StageName.parse(address), ofTeachers, network));
-        } else {
-          listed.add(peer("teacher", address, ofTeachers, network, channels));
-        }
-      }
+    try (RunPeers peers = new RunPeers(config, addresses, tls, network)) {
       TrainingRun run =
           new TrainingRun(
               config,
               config.directory(),
-              student,
-              new TeacherPeers(listed, named),
+              peers.student(),
+              peers.teachers(),
               new TrainingRun.Options(resumes, maxSteps, plans, dryRun),
               progress(),
               monitor,
@@ -390,7 +358,6 @@ abstract class RunCommand implements Callable<Integer> {
           });
       return run.run();
     } finally {
-      channels.forEach(ManagedChannel::shutdownNow);
       network.close();
     }
   }
@@ -399,24 +366,6 @@ abstract class RunCommand implements Callable<Integer> {
     return Logging.format() == LogFormat.JSON
         ? Progress.logged(LINE_WITHOUT_TERMINAL, System::nanoTime)
         : new Progress(System.out, Progress.onTerminal(), LINE_WITHOUT_TERMINAL, System::nanoTime);
-  }
-
-  private static PeerName teachers(StageName name, @Nullable Tls tls, NetworkLoop network) {
-    return new PeerName(
-        name.toString(),
-        name::resolve,
-        address -> new Peer("the teacher at " + address, network.connect(name, address, tls)));
-  }
-
-  private static Peer peer(
-      String role,
-      String address,
-      @Nullable Tls tls,
-      NetworkLoop network,
-      List<ManagedChannel> channels) {
-    ManagedChannel channel = network.connect(address, tls);
-    channels.add(channel);
-    return new Peer("the " + role + " at " + address, channel);
   }
 
   private static Path temporaryFolder() {
