@@ -49,7 +49,8 @@ class LaunchTest {
                 folder.resolve("java").toString(),
                 lib.toString()));
     command.addAll(List.of(arguments));
-    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    ProcessBuilder builder =
+        new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true);
     builder.environment().remove("MASKEDKD_JAVA_OPTS");
     builder.environment().remove("MASKEDKD_HEAP_PERCENT");
     builder.environment().putAll(environment);
@@ -110,6 +111,44 @@ class LaunchTest {
             "-Da=b",
             "-cp")
         .doesNotContain("-XX:+UseSerialGC", "-Xmx2g");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"train, CoordinatorMain", "student-stage, Main"})
+  void launch_pathWithBlanksAndOtherMarks_isTakenAsItIs(String command, String main)
+      throws IOException, InterruptedException {
+    Path odd = Files.createDirectory(folder.resolve("R&D  a#1\\2 *[x]"));
+    lib = Files.createDirectory(odd.resolve("lib"));
+    withTensors();
+    Path natives = Files.createDirectory(odd.resolve("native"));
+    Files.copy(folder.resolve("coordinator.classpath"), odd.resolve("coordinator.classpath"));
+
+    Launched launched = launch(Map.of(), command);
+
+    boolean leads = main.startsWith("Coordinator");
+    assertThat(launched.said())
+        .containsExactly(
+            "@" + SCRIPTS + "/jvm.options",
+            "-Dmaskedkd.lib=" + lib,
+            leads ? "-Xmx512m" : "-Xmx2g",
+            "-XX:+UseSerialGC",
+            "-Djava.library.path=" + natives,
+            "-Djna.boot.library.path=" + natives,
+            "-cp",
+            leads ? lib + "/cli.jar:" + lib + "/a.jar:" + lib + "/b.jar" : lib + "/*",
+            "org.maskedkd.cli." + main,
+            command);
+  }
+
+  @Test
+  void launch_usersOptions_areApartAtBlanksAndNoPatterns()
+      throws IOException, InterruptedException {
+    withTensors();
+    Files.createFile(folder.resolve("-Da=file"));
+
+    Launched launched = launch(Map.of("MASKEDKD_JAVA_OPTS", " -Da=*  -Db=&c "), "doctor");
+
+    assertThat(launched.said()).containsSubsequence("-Da=*", "-Db=&c", "-cp").doesNotContain("");
   }
 
   @ParameterizedTest
