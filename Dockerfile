@@ -72,10 +72,12 @@ FROM ${STAGE_IMAGE} AS stage
 ARG TORCH_VERSION=2.7.1
 ARG FLAVOR=cu128
 COPY --from=jre /opt/java/openjdk /opt/java/openjdk
-COPY --from=stage-files /build/torch /opt/maskedkd/torch
-# libtorch for CUDA is that of the base. Another version of it would not fit the JNI library, and end the process.
+COPY --from=stage-files /build/torch /opt/maskedkd/torch/lib
+# libtorch for CUDA is that of the base. Another version of it would not fit the JNI library, and end the process. It
+# finds cuBLAS, cuDNN and others by paths from where it lies, such as ../../nvidia: they must be right from the links
+# too, which not everything that loads a library resolves first, as Java does.
 RUN set -eu; \
-    cd /opt/maskedkd/torch; \
+    cd /opt/maskedkd/torch/lib; \
     if [ ${FLAVOR} != cpu ]; then \
       torch=$(find / -xdev -path '*/torch/lib/libtorch_cuda.so' | head -n 1); \
       torch=${torch%/lib/*}; \
@@ -83,6 +85,9 @@ RUN set -eu; \
         echo "STAGE_IMAGE has no torch ${TORCH_VERSION} for CUDA (found: ${torch:-none}), which FLAVOR=${FLAVOR} needs" >&2; exit 1; \
       fi; \
       ln -s "$torch"/lib/*.so* .; \
+      for beside in nvidia cusparselt; do \
+        if [ -d "${torch%/*}/$beside" ]; then ln -s "${torch%/*}/$beside" ../../; fi; \
+      done; \
     fi; \
     ls libtorch.so libtorch_cpu.so libdjl_torch.so >/dev/null
 COPY --from=stage-files /build/maskedkd /opt/maskedkd
@@ -96,7 +101,7 @@ LABEL org.opencontainers.image.title="maskedkd stage" \
       org.opencontainers.image.revision="${REVISION}"
 # Where DJL looks for libtorch and, beside it, for its JNI library, before it unpacks or downloads anything. It loads
 # every library of this folder, so others may not be in it.
-ENV PYTORCH_LIBRARY_PATH=/opt/maskedkd/torch \
+ENV PYTORCH_LIBRARY_PATH=/opt/maskedkd/torch/lib \
     PYTORCH_VERSION=${TORCH_VERSION} \
     PYTORCH_FLAVOR=${FLAVOR} \
     MASKEDKD_HEAP_PERCENT=25

@@ -54,7 +54,7 @@ final class Buildah implements AutoCloseable {
         && PROGRAMS.stream().allMatch(Buildah::isOnPath);
   }
 
-  private static boolean isOnPath(String program) {
+  static boolean isOnPath(String program) {
     return Stream.of(System.getenv("PATH").split(":", -1))
         .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
   }

@@ -1,6 +1,7 @@
 package org.maskedkd.helm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
@@ -117,7 +118,7 @@ class ImageTest {
     assertThat(names(stage.resolve("opt/maskedkd/lib")))
         .contains("cli.jar")
         .noneMatch(name -> name.matches("pytorch-(native|jni).*"));
-    assertThat(names(stage.resolve("opt/maskedkd/torch")))
+    assertThat(names(stage.resolve("opt/maskedkd/torch/lib")))
         .contains("libdjl_torch.so", "libtorch.so", "libtorch_cpu.so", "libc10.so");
     for (Path root : List.of(coordinator, stage)) {
       assertThat(names(root.resolve("opt/maskedkd/native")))
@@ -127,12 +128,13 @@ class ImageTest {
   }
 
   @Test
-  void build_flavorCu128_takesLibtorchOfItsBase() throws IOException {
+  void build_flavorCu128_takesLibtorchOfItsBase() throws IOException, InterruptedException {
     Path torch = scratch.resolve("cuda/opt/conda/lib/python3.11/site-packages/torch");
     Files.createDirectories(torch.resolve("lib"));
     for (String name : List.of("torch", "torch_cpu", "torch_cuda", "c10_cuda")) {
       Files.createFile(torch.resolve("lib/lib" + name + ".so"));
     }
+    boolean compiled = compileLikeTorch(torch);
     Files.writeString(torch.resolve("version.py"), "debug = False\n__version__ = '2.7.1+cu128'\n");
     copyPrograms(scratch.resolve("cuda"));
     base("localhost/cuda", scratch.resolve("cuda"));
@@ -144,7 +146,7 @@ class ImageTest {
     Path libraries =
         buildah
             .root(buildah.container("files-cuda", "localhost/maskedkd-cuda", List.of()))
-            .resolve("opt/maskedkd/torch");
+            .resolve("opt/maskedkd/torch/lib");
     assertThat(Files.readSymbolicLink(libraries.resolve("libtorch_cuda.so")))
         .isEqualTo(Path.of("/opt/conda/lib/python3.11/site-packages/torch/lib/libtorch_cuda.so"));
     assertThat(names(libraries))
@@ -155,6 +157,49 @@ class ImageTest {
             "libtorch_cuda.so",
             "libc10_cuda.so");
     assertThat(libraries.resolve("libdjl_torch.so")).isRegularFile();
+    assumeTrue(compiled, "no C compiler: that torch finds CUDA's libraries is not checked");
+    // By the link, as what does not resolve links first has it.
+    Path said = scratch.resolve("loaded.txt");
+    Process loader =
+        buildah.start(
+            "files-cuda",
+            List.of(),
+            List.of(
+                "/lib64/ld-linux-x86-64.so.2",
+                "--list",
+                "/opt/maskedkd/torch/lib/libtorch_cuda.so"),
+            said);
+    assertThat(Buildah.exitCode(loader)).as(Files.readString(said)).isZero();
+    assertThat(said).content().contains("libcublas.so.12 => /opt/maskedkd/torch/lib/../../nvidia/");
+  }
+
+  /**
+   * A libtorch_cuda that needs a library of CUDA, which it finds as that of torch's wheels does.
+   *
+   * @return false where there is no C compiler
+   */
+  private static boolean compileLikeTorch(Path torch) throws IOException, InterruptedException {
+    if (!Buildah.isOnPath("cc")) {
+      return false;
+    }
+    Path cublas = Files.createDirectories(torch.resolveSibling("nvidia/cublas/lib"));
+    Path source = Files.writeString(scratch.resolve("empty.c"), "int empty;\n");
+    String needed = cublas.resolve("libcublas.so.12").toString();
+    compile("-Wl,-soname,libcublas.so.12", "-o", needed, source.toString());
+    compile(
+        "-Wl,-rpath,$ORIGIN/../../nvidia/cublas/lib",
+        "-Wl,--no-as-needed",
+        "-o",
+        torch.resolve("lib/libtorch_cuda.so").toString(),
+        source.toString(),
+        needed);
+    return true;
+  }
+
+  private static void compile(String... arguments) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("cc", "-shared", "-fPIC", "-nostdlib"));
+    command.addAll(List.of(arguments));
+    assertThat(new ProcessBuilder(command).inheritIO().start().waitFor()).isZero();
   }
 
   @Test
@@ -183,7 +228,7 @@ class ImageTest {
 
     assertThat(doctor.exitCode()).as(doctor.said()).isZero();
     assertThat(doctor.said())
-        .contains("libtorch   in /opt/maskedkd/torch, ", "libtorch=2.7.1", "device=cpu");
+        .contains("libtorch   in /opt/maskedkd/torch/lib, ", "libtorch=2.7.1", "device=cpu");
   }
 
   @Test
