@@ -31,18 +31,34 @@ final class LiveRun implements AutoCloseable {
   private final List<Process> processes = new ArrayList<>();
   private final Path folder;
   private final List<String> scraped = new ArrayList<>();
-  private final int port;
+  private int port;
 
   /** The models and data of a run. */
   record Setup(String student, String teacher, String data, String settings) {}
 
+  private LiveRun(Path folder) {
+    this.folder = folder;
+  }
+
   /**
-   * Starts everything; training begins a little later.
+   * Starts everything and returns once Prometheus answers; training begins a little later. If it
+   * throws, nothing is left running.
    *
    * @param folder for files of all processes
    */
-  LiveRun(Path folder, Setup setup) throws IOException {
-    this.folder = folder;
+  static LiveRun open(Path folder, Setup setup) throws IOException {
+    LiveRun run = new LiveRun(folder);
+    try {
+      run.start(setup);
+      run.awaitPrometheus();
+      return run;
+    } catch (IOException | RuntimeException | Error e) {
+      run.close();
+      throw e;
+    }
+  }
+
+  private void start(Setup setup) throws IOException {
     Path config = folder.resolve("run.yaml");
     Files.writeString(
         config,
@@ -246,14 +262,12 @@ final class LiveRun implements AutoCloseable {
     return URLEncoder.encode(text, StandardCharsets.UTF_8);
   }
 
-  /** Waits until Prometheus answers. */
-  LiveRun awaitPrometheus() {
+  private void awaitPrometheus() {
     await("Prometheus")
         .atMost(PATIENCE)
         .pollInterval(Duration.ofMillis(200))
         .ignoreExceptionsInstanceOf(java.net.ConnectException.class)
         .until(() -> query("up").size() == 4);
-    return this;
   }
 
   @Override

@@ -109,7 +109,7 @@ class LiveRunTest {
     assertThat(absent).hasSizeLessThanOrEqualTo(all.size() / 10);
     assertThat(absent).noneMatch(expression -> expression.contains("maskedkd_"));
     List<String> expected = all.stream().filter(expression -> !allowed(expression)).toList();
-    try (LiveRun run = new LiveRun(folder, TINY).awaitPrometheus()) {
+    try (LiveRun run = LiveRun.open(folder, TINY)) {
       await("data for every expression")
           .atMost(PATIENCE)
           .pollInterval(Duration.ofSeconds(1))
