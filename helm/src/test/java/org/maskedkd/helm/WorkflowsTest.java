@@ -113,6 +113,27 @@ class WorkflowsTest {
     assertThat(found("--target (\\S+)", commands)).containsExactly("coordinator", "stage");
   }
 
+  @Test
+  void verify_runOnTheCluster_isOfTheImagesBuiltAndValuesOfTheChart() throws IOException {
+    String commands = commands(ROOT.resolve(".github/workflows/verify.yml"));
+    JsonNode values = YAML.readTree(Chart.FOLDER.resolve("values.yaml").toFile());
+
+    List<String> loaded = found("kind load docker-image (.+)", commands);
+    assertThat(loaded).hasSize(1);
+    assertThat(loaded.get(0).split(" ", -1))
+        .containsExactlyInAnyOrderElementsOf(found("docker build .*-t (\\S+)", commands));
+    assertThat(found("helm install .*-f (\\S+)", commands))
+        .singleElement()
+        .satisfies(file -> assertThat(ROOT.resolve(file)).isRegularFile());
+    assertThat(found("--set (\\S+)=", commands))
+        .isNotEmpty()
+        .allSatisfy(
+            name ->
+                assertThat(values.at("/" + name.replace('.', '/')).isMissingNode())
+                    .as(name)
+                    .isFalse());
+  }
+
   @ParameterizedTest
   @MethodSource("workflows")
   void uses_everyAction_isOfAMajorVersionOrOfThisRepository(Path file) throws IOException {
