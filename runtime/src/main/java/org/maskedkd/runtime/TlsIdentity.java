@@ -18,6 +18,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the three files hold, checked: who this process is, and whom it trusts.
@@ -28,6 +29,8 @@ record TlsIdentity(List<X509Certificate> chain, PrivateKey key, List<X509Certifi
 
   private static final Pattern PKCS8 =
       Pattern.compile("-----BEGIN PRIVATE KEY-----([^-]+)-----END PRIVATE KEY-----");
+
+  private static final Pattern BEGIN = Pattern.compile("-----BEGIN [A-Z0-9 ]*CERTIFICATE-----");
 
   /** Algorithms of keys, each with a signature that both halves of a pair can make. */
   private static final List<List<String>> ALGORITHMS =
@@ -74,6 +77,16 @@ record TlsIdentity(List<X509Certificate> chain, PrivateKey key, List<X509Certifi
     return new TlsIdentity(chain, key, certificates(files, TlsFiles.Role.AUTHORITY, texts));
   }
 
+  private static RunException notWhole(
+      TlsFiles files, TlsFiles.Role role, @Nullable String why, @Nullable Exception cause) {
+    return bad(
+        files.named(role)
+            + " cannot be understood ("
+            + why
+            + "); expected PEM, one or more whole blocks of BEGIN CERTIFICATE and END CERTIFICATE",
+        cause);
+  }
+
   private static List<X509Certificate> certificates(
       TlsFiles files, TlsFiles.Role role, List<String> texts) {
     byte[] bytes = texts.get(role.ordinal()).getBytes(StandardCharsets.ISO_8859_1);
@@ -83,12 +96,12 @@ record TlsIdentity(List<X509Certificate> chain, PrivateKey key, List<X509Certifi
           .generateCertificates(new ByteArrayInputStream(bytes))
           .forEach(certificate -> found.add((X509Certificate) certificate));
     } catch (CertificateException e) {
-      throw bad(
-          files.named(role)
-              + " cannot be understood ("
-              + e.getMessage()
-              + "); expected PEM, one or more whole blocks of BEGIN CERTIFICATE and END CERTIFICATE",
-          e);
+      throw notWhole(files, role, e.getMessage(), e);
+    }
+    // Newer Javas leave out what comes behind the last whole one, of a file that is half written.
+    long begun = BEGIN.matcher(texts.get(role.ordinal())).results().count();
+    if (begun > found.size()) {
+      throw notWhole(files, role, begun + " begin, " + found.size() + " are whole", null);
     }
     if (found.isEmpty()) {
       throw bad(
@@ -152,8 +165,7 @@ record TlsIdentity(List<X509Certificate> chain, PrivateKey key, List<X509Certifi
     return false;
   }
 
-  private static RunException bad(
-      String message, @org.jspecify.annotations.Nullable Exception cause) {
+  private static RunException bad(String message, @Nullable Exception cause) {
     return new RunException(ExitCode.BAD_DATA, message, cause);
   }
 }
