@@ -55,7 +55,7 @@ class DashboardPicturesTest {
           ema: {decay: 0.99}
           checkpoint: {every-steps: 20}
           optimizer: {learning-rate: 2.0e-3, warmup-epochs: 1}
-          schedule: {epochs: 30, batch: 32, micro-batches: auto}
+          schedule: {epochs: 300, batch: 32, micro-batches: auto}
           """);
 
   @TempDir private Path folder;
