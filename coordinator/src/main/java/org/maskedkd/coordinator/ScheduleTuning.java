@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.LongSupplier;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import org.maskedkd.schedule.Advice;
@@ -32,27 +33,31 @@ final class ScheduleTuning {
   /** Relative difference between prediction and measurement that asks for a new choice. */
   private static final double DRIFT = 0.1;
 
-  /** A profile costs about as much as a step or two. */
-  private static final int STEPS_BETWEEN = 200;
-
   private final RunConfig config;
   private final Stages stages;
   private final Planner planner;
   private final RunDirectory directory;
   private final Progress progress;
+  private final LongSupplier nanoTime;
+  private final ProfilePace pace = new ProfilePace();
   private final Deque<MeasuredStep> recent = new ArrayDeque<>();
   private @Nullable StageProfile profile;
   private @Nullable Schedule predictedFor;
   private double predicted;
-  private long profiledAt;
 
   ScheduleTuning(
-      RunConfig config, Stages stages, Planner planner, RunDirectory directory, Progress progress) {
+      RunConfig config,
+      Stages stages,
+      Planner planner,
+      RunDirectory directory,
+      Progress progress,
+      LongSupplier nanoTime) {
     this.config = config;
     this.stages = stages;
     this.planner = planner;
     this.directory = directory;
     this.progress = progress;
+    this.nanoTime = nanoTime;
   }
 
   private boolean auto() {
@@ -62,6 +67,7 @@ final class ScheduleTuning {
   /** Takes a step that was committed. */
   void observe(MeasuredStep step) {
     recent.addLast(step);
+    pace.trained(step.seconds());
     if (recent.size() > WATCHED) {
       recent.removeFirst();
     }
@@ -76,7 +82,7 @@ final class ScheduleTuning {
       return recent.size() >= FIRST_STEPS;
     }
     return auto()
-        && step - profiledAt >= STEPS_BETWEEN
+        && pace.affords(step)
         && recent.size() == WATCHED
         && Math.abs(median(MeasuredStep::secondsWithoutData) / predicted(planner.settled()) - 1)
             > DRIFT;
@@ -109,10 +115,11 @@ final class ScheduleTuning {
               median(MeasuredStep::secondsWithoutData),
               predicted(planner.settled())));
     }
+    long began = nanoTime.getAsLong();
     StageProfile measured = measure(step);
+    pace.profiled(step, (nanoTime.getAsLong() - began) / 1e9);
     profile = measured;
     predictedFor = null;
-    profiledAt = step;
     recent.clear();
     directory.write(measured);
     measured.describe().forEach(line -> progress.note("measured: " + line));

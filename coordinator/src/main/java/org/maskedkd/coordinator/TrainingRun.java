@@ -294,7 +294,9 @@ public final class TrainingRun {
             stages,
             directory,
             given == null ? plans : given,
-            given == null ? new ScheduleTuning(config, stages, planner, directory, progress) : null,
+            given == null
+                ? new ScheduleTuning(config, stages, planner, directory, progress, loop::nanoTime)
+                : null,
             progress,
             stages.opened().getCommittedStep() == 0 ? from : 0,
             attempt,
