@@ -104,6 +104,8 @@ public final class Metrics implements AutoCloseable {
   /**
    * @param amount 0 or more
    * @param labels values in the order of {@link Metric#labels}
+   * @throws IllegalArgumentException for a metric of another kind or process, or a label's value
+   *     that its list does not have
    */
   public void add(Metric counter, double amount, String... labels) {
     counter(counter, List.of(labels)).increment(amount);
@@ -111,6 +113,7 @@ public final class Metrics implements AutoCloseable {
 
   /**
    * @param labels values in the order of {@link Metric#labels}
+   * @throws IllegalArgumentException as {@link #add(Metric, double, String...)}
    */
   public void set(Metric gauge, double value, String... labels) {
     gauges.computeIfAbsent(new Series(gauge, List.of(labels)), this::gauge).value = value;

@@ -32,6 +32,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
   private final long seed;
   private final double dropPath;
   private final IntConsumer heldSamples;
+  private int heldCount;
 
   /** What still waits for its backward, by micro-batch. */
   private final StudentDevice.@Nullable Activations[] held;
@@ -148,7 +149,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     StudentDevice.Activations activations =
         device.forward(images, count, mask == null ? null : mask.kept(), drops, attention);
     held[index] = activations;
-    tellHeld();
+    holds(count);
     TeacherView.@Nullable Kept kept = null;
     if (teacherView != null && index < plan.getStaleMicroBatches()) {
       int[] fresh =
@@ -179,12 +180,9 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         .forEach(send);
   }
 
-  private void tellHeld() {
-    int samples = 0;
-    for (int i = 0; i < held.length; i++) {
-      samples += held[i] == null ? 0 : plan.getMicroBatchSizes(i);
-    }
-    heldSamples.accept(samples);
+  private void holds(int samples) {
+    heldCount += samples;
+    heldSamples.accept(heldCount);
   }
 
   private void remember(int index, int[] kept) {
@@ -235,7 +233,7 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
     FeatureLoss.Sums compared = activations.backward(signal(index, gradient));
     activations.close();
     held[index] = null;
-    tellHeld();
+    holds(-plan.getMicroBatchSizes(index));
     LossParts parts = gradient.loss();
     loss.setTotal(loss.getTotal() + parts.getTotal() + compared.features())
         .setFeatures(loss.getFeatures() + compared.features())
@@ -315,6 +313,6 @@ final class TrainingStep implements StepInterpreter.Device, AutoCloseable {
         held[i] = null;
       }
     }
-    tellHeld();
+    holds(-heldCount);
   }
 }
